@@ -1,0 +1,1 @@
+"""Knows WeChat and not the Party."""

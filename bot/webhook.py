@@ -1,0 +1,162 @@
+"""The door WeChat comes in by: mode, age, signature, decryption; then the desk; then the envelope back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from flask import Blueprint, Request, Response, request
+
+from bot import markup, replies
+from bot.crypto import Envelope, Refused, is_same, signature
+from bot.desk import Busy, Delivery, Desk
+from bot.messages import Message
+from clock import Now
+from metrics import Metrics
+
+log = structlog.get_logger("webhook")
+
+#: Callbacks are some hundred bytes; what is larger is not from WeChat.
+MAX_BODY_BYTES = 64 * 1024
+#: WeChat's retries end after 15 s; minutes are left for clocks that differ (F002).
+MAX_AGE_SECONDS = 300
+
+Mode = Literal["plain", "compatible", "safe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the door must know of one account. `app` tells the two apart inside: "official" or "mini"."""
+
+    app: str
+    app_id: str
+    token: str
+    mode: Mode
+    encoding_aes_key: str = ""
+    is_json: bool = False
+
+    @property
+    def takes_passive_replies(self) -> bool:
+        """A mini program is answered by customer message only (wechat-platform.md §1.7)."""
+        return self.app == "official"
+
+
+class Door:
+    """Checks one account's callbacks and turns them into deliveries."""
+
+    def __init__(self, account: Account, now: Now) -> None:
+        self._account = account
+        self._now = now
+        self._envelope = Envelope(account.encoding_aes_key, account.app_id) if account.encoding_aes_key else None
+
+    def greet(self, asked: Request) -> bytes:
+        """The answer to WeChat's address check: the `echostr` as it came (§1.2). Raises Refused."""
+        given, at, nonce = (asked.args.get(name, "") for name in ("signature", "timestamp", "nonce"))
+        self._check(given, self._account.token, at, nonce)
+        return asked.args.get("echostr", "").encode()
+
+    def read(self, asked: Request, body: bytes) -> Delivery:
+        """A delivery out of a request. Raises Refused, naming the check that failed."""
+        at, nonce = asked.args.get("timestamp", ""), asked.args.get("nonce", "")
+        self._check_age(at)
+        if self._account.mode == "plain":
+            if asked.args.get("encrypt_type", "raw") != "raw":
+                raise Refused("mode", "收到加密消息，但 wechat.mode 是 plain；请与公众平台后台一致。")
+            signed = asked.args.get("signature", "")
+            self._check(signed, self._account.token, at, nonce)
+            fields = self._parse(body)
+        else:
+            signed = asked.args.get("msg_signature", "")
+            if asked.args.get("encrypt_type") != "aes" or not signed:
+                raise Refused("mode", f"收到未加密的消息，但 wechat.mode 是 {self._account.mode}。")
+            encrypted = self._parse(body).get("Encrypt")
+            if not isinstance(encrypted, str) or self._envelope is None:
+                raise Refused("encrypt", "消息里没有 Encrypt。", 400)
+            self._check(signed, self._account.token, at, nonce, encrypted)
+            # In compatible mode plain fields stand beside Encrypt; nothing protects them, so they are not read.
+            fields = self._parse(self._envelope.open(encrypted))
+        message = Message.of(fields)
+        return Delivery(message, signed, self._now(), self._account.app, message.key)
+
+    def write(self, reply: str, message: Message, nonce: str) -> bytes:
+        """The body of a passive reply, closed the way the message came."""
+        at = int(self._now().timestamp())
+        body = replies.as_xml(replies.fit(reply), message, at)
+        if self._envelope is None or self._account.mode == "plain":
+            return body
+        return replies.seal(body, self._envelope, self._account.token, nonce, at)
+
+    def _parse(self, body: bytes) -> markup.Fields:
+        if not body.lstrip()[:1] == b"{":
+            return markup.read(body)
+        if not self._account.is_json:
+            raise Refused("format", "收到 JSON，但这个账号约定 XML。", 400)
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            raise Refused("json", "消息不是合格的 JSON。", 400) from None
+        if not isinstance(fields, dict):
+            raise Refused("json", "消息不是一组字段。", 400)
+        return fields
+
+    def _check(self, given: str, *parts: str) -> None:
+        if not given or not is_same(given, signature(*parts)):
+            raise Refused("signature", "签名不对：请核对 token，并确认中间没有代理改动请求。")
+
+    def _check_age(self, at: str) -> None:
+        if not (at.isascii() and at.isdigit() and len(at) <= 12):
+            raise Refused("timestamp", "时间戳不对。")
+        if abs(self._now().timestamp() - int(at)) > MAX_AGE_SECONDS:
+            raise Refused("stale", "时间戳与本机时钟相差超过 5 分钟：请校准时钟，或这是重放。")
+
+
+def blueprint(path: str, account: Account, desk: Desk, now: Now, metrics: Metrics) -> Blueprint:
+    """The two requests WeChat makes to one account's address."""
+    door = Door(account, now)
+    routes = Blueprint(f"webhook_{account.app}", __name__)
+
+    @routes.get(path)
+    def greet() -> Response:
+        try:
+            return _plain(door.greet(request))
+        except Refused as refused:
+            return _refuse(refused)
+
+    @routes.post(path)
+    def receive() -> Response:
+        try:
+            body = _body()
+            delivery = door.read(request, body)
+            reply = desk.receive(delivery)
+        except Refused as refused:
+            return _refuse(refused)
+        except Busy as busy:
+            log.warning("callback.busy", reason=str(busy))
+            return Response(str(busy), 503, mimetype="text/plain")
+        if reply is None or not account.takes_passive_replies:
+            return _plain(replies.SUCCESS)
+        nonce = request.args.get("nonce", "")
+        return Response(door.write(reply, delivery.message, nonce), mimetype="text/xml")
+
+    def _refuse(refused: Refused) -> Response:
+        metrics.refused.labels(refused.check).inc()
+        log.warning("callback.refused", check=refused.check, reason=str(refused), peer=request.remote_addr)
+        return Response(str(refused), refused.status, mimetype="text/plain")
+
+    return routes
+
+
+def _body() -> bytes:
+    """The raw bytes, never more than the limit (`get_data` sets up no form parser)."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise Refused("size", "消息超过 64 KB。", 413)
+    body = request.get_data(cache=False, parse_form_data=False)
+    if len(body) > MAX_BODY_BYTES:
+        raise Refused("size", "消息超过 64 KB。", 413)
+    return body
+
+
+def _plain(body: bytes) -> Response:
+    return Response(body, mimetype="text/plain")

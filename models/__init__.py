@@ -1,0 +1,30 @@
+"""Tables, constraints, and questions a row can answer alone."""
+
+from models.base import Base, Database, Labelled, insert_new
+from models.broadcasts import AudienceKind, Broadcast, BroadcastState
+from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
+from models.consultations import (
+    CaseNumber,
+    CaseState,
+    CaseStep,
+    Consultation,
+    Matter,
+    Step,
+    Urgency,
+    Wish,
+)
+from models.gatherings import Attendance, DayException, Gathering, GatheringState, Presence, Purpose, Via
+from models.inbox import Answer, Conversation, InboxMessage, Outcome
+from models.organisations import Branch, BranchKind, County, Station
+from models.outbox import Channel, Notice, NoticeKind, Outgoing, SendState
+from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
+from models.vault import Unreadable, Vault
+
+__all__ = [
+    "Affiliation", "Answer", "Attendance", "AudienceKind", "AuditEntry", "Base", "BindingClaim", "Branch",
+    "BranchKind", "Broadcast", "BroadcastState", "CaseNumber", "CaseState", "CaseStep", "Channel", "ClaimState",
+    "Consultation", "Conversation", "County", "Credential", "Database", "DayException", "Due", "DueState",
+    "Follower", "Gathering", "GatheringState", "InboxMessage", "Invite", "Labelled", "Lease", "Matter", "Notice",
+    "NoticeKind", "Outcome", "Outgoing", "Person", "Post", "Presence", "Purpose", "Role", "SendState", "Station",
+    "Step", "Unreadable", "Urgency", "Vault", "Via", "Wish", "insert_new",
+]  # fmt: skip

@@ -1,0 +1,203 @@
+"""What every table shares: names of constraints, instants, labelled words, encrypted text, transactions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from models.vault import Vault
+
+
+class Labelled(StrEnum):
+    """A word of the domain that stands once, with its Chinese: `KIND = "stored", "显示"`."""
+
+    label: str
+
+    def __new__(cls, value: str, label: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        return member
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware UTC instant. SQLite and MariaDB have no zone to store, so it is taken off and put back here."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(sa.DateTime(timezone=True))
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError("an instant without a zone must not reach the database")
+        at = value.astimezone(UTC)
+        return at if dialect.name == "postgresql" else at.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Encrypted(sa.types.TypeDecorator[str]):
+    """Text that is encrypted at rest; the vault comes with the engine, so there is no global key."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.MEDIUMBLOB())
+        return dialect.type_descriptor(sa.LargeBinary())
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> bytes | None:
+        return None if value is None else vault_of(dialect).seal(value)
+
+    def process_result_value(self, value: bytes | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else vault_of(dialect).open(value)
+
+
+def vault_of(dialect: sa.Dialect) -> Vault:
+    """The vault that `Database` gave to its engine."""
+    vault = getattr(dialect, "vault", None)
+    if not isinstance(vault, Vault):
+        raise TypeError("this engine was not made by models.Database")
+    return vault
+
+
+def text(length: int) -> sa.types.TypeEngine[str]:
+    """A string column. MariaDB compares without case by default, and openids differ by case only."""
+    return sa.String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+def word(kind: type[Labelled]) -> sa.Enum:
+    """A column that holds one labelled word, as its stored value, checked by the database."""
+    return sa.Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        name=f"{kind.__name__.lower()}_is_known",
+        values_callable=lambda words: [w.value for w in words],
+    )
+
+
+class Base(DeclarativeBase):
+    """Every table of the product."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: Instant(), str: text(64), int: sa.Integer()}
+
+
+BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+class Database:
+    """One engine and its transactions. Handed to the edges; services only ever see a session."""
+
+    def __init__(self, url: str, vault: Vault, pool_size: int = 24) -> None:
+        self.url = sa.make_url(url)
+        options: dict[str, Any] = {"pool_pre_ping": self.url.get_backend_name() != "sqlite"}
+        if not self.is_sqlite:
+            options |= {"pool_size": pool_size, "max_overflow": 8, "pool_timeout": 4}
+        self.engine = sa.create_engine(self.url, **options)
+        self.engine.dialect.vault = vault  # type: ignore[attr-defined]
+        self.vault = vault
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite has one writer. Waiting for it here is fair; its own waiting is a lottery of short sleeps.
+        self._one_writer = threading.RLock() if self.is_sqlite else None
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+        if self.url.get_backend_name() in {"mysql", "mariadb"}:
+            sa.event.listen(self.engine, "connect", _prepare_mariadb)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose work is kept whole when the block ends, or dropped whole when it raises."""
+        with self._one_writer or nullcontext(), self._sessions() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for questions only; it never waits for a writer."""
+        with self._sessions() as session:
+            session.connection(execution_options={"reading": True})
+            yield session
+            session.rollback()
+
+    def close(self) -> None:
+        """Give every connection back to the server."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: we say BEGIN IMMEDIATE (see _begin_sqlite).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for line in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {line}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A transaction that starts as a reader and then writes can fail at once with "database is locked".
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _prepare_mariadb(connection: Any, _record: object) -> None:
+    # Its default, REPEATABLE READ, would hide rows that other processes have just finished.
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.execute("SET SESSION time_zone = '+00:00'")
+    cursor.close()
+
+
+def insert_new(session: Session, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows whose keys are not there yet; the others are left as they are, without an error."""
+    if not rows:
+        return
+    statement = sa.insert(table)
+    match session.get_bind().dialect.name:
+        case "postgresql":
+            from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+            statement = pg_insert(table).on_conflict_do_nothing()
+        case "sqlite":
+            from sqlalchemy.dialects.sqlite import insert as lite_insert
+
+            statement = lite_insert(table).on_conflict_do_nothing()
+        case _:
+            statement = statement.prefix_with("IGNORE")
+    session.execute(statement, rows)

@@ -1,0 +1,95 @@
+"""What is to be sent, to whom, and what became of it; one row for each recipient."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Encrypted, Labelled, text, word
+from models.people import Person
+
+
+class SendState(Labelled):
+    """The fate of one message to one person (product.md P2). Changed only by compare-and-set.
+
+    UNKNOWN is never resent by itself: the call may have left before we were stopped.
+    """
+
+    WAITING = "waiting", "待发送"
+    CLAIMED = "claimed", "发送中"
+    SENT = "sent", "已发出"
+    DELIVERED = "delivered", "已送达"
+    REFUSED = "refused", "被拒收"
+    UNREACHABLE = "unreachable", "无法送达"
+    EXPIRED = "expired", "过期未发"
+    UNKNOWN = "unknown", "结果不明"
+    CANCELLED = "cancelled", "已撤销"
+
+
+class Channel(Labelled):
+    TEMPLATE = "template", "模板消息"
+    CUSTOMER = "customer", "客服消息"
+
+
+class NoticeKind(Labelled):
+    """What a notice is about; the keys of `wechat.templates`."""
+
+    STUDY_DAY = "study_day", "党员学习日通知"
+    BROADCAST = "broadcast", "工作通知"
+    CASE_ASSIGNED = "case_assigned", "新咨询待处理"
+    CASE_UPDATE = "case_update", "咨询进展"
+    LATE_REPLY = "late_reply", "稍后答复"
+    BINDING = "binding", "绑定"
+    LEAVE = "leave", "请假"
+    ALARM = "alarm", "系统提醒"
+
+
+class Notice(Base):
+    """One text for any number of people. `campaign` is what nobody may get twice: the Friday, the broadcast."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[NoticeKind] = mapped_column(word(NoticeKind))
+    campaign: Mapped[str] = mapped_column(text(64), index=True)
+    # JSON: the placeholders that templates and texts are filled from.
+    facts: Mapped[str] = mapped_column(Encrypted)
+    why: Mapped[str] = mapped_column(text(128), default="")
+    # Which of our two accounts sends it: "official", or "mini" for the mini program.
+    app: Mapped[str] = mapped_column(text(16), default="official")
+    queued_at: Mapped[datetime]
+
+
+class Outgoing(Base):
+    """One notice to one recipient. (campaign, recipient) is unique: nobody gets a campaign twice."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        sa.UniqueConstraint("campaign", "recipient"),
+        sa.Index("ix_outbox_state_due_at", "state", "due_at"),
+        sa.Index("ix_outbox_openid_state", "openid", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
+    notice_id: Mapped[int] = mapped_column(sa.ForeignKey("notices.id"), index=True)
+    campaign: Mapped[str] = mapped_column(text(64))
+    # "person:17" or "openid:o…": a person with two accounts is one recipient.
+    recipient: Mapped[str] = mapped_column(text(80))
+    person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    openid: Mapped[str | None] = mapped_column(text(64))
+    state: Mapped[SendState] = mapped_column(word(SendState))
+    channel: Mapped[Channel | None] = mapped_column(word(Channel))
+    due_at: Mapped[datetime]
+    not_after: Mapped[datetime]
+    claimed_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None] = mapped_column(text(32))
+    attempts: Mapped[int] = mapped_column(default=0)
+    settled_at: Mapped[datetime | None]
+    msgid: Mapped[str | None] = mapped_column(text(32), index=True)
+    code: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(text(255))
+
+    notice: Mapped[Notice] = relationship(lazy="raise")
+    person: Mapped[Person | None] = relationship(lazy="raise")

@@ -1,0 +1,119 @@
+"""Who people are, which branches they belong to, what posts they hold, and their WeChat accounts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, Encrypted, Labelled, text, word
+from models.organisations import Branch
+
+
+class Role(Labelled):
+    """What a post lets its holder do, within its branch, station or county, or in the whole city."""
+
+    SECRETARY = "secretary", "支部书记"
+    LAWYER = "lawyer", "值班律师"
+    COUNTY_OFFICE = "county_office", "县（市）区法学会办公室"
+    OFFICE = "office", "市法学会办公室"
+    AUDITOR = "auditor", "监督员"
+
+
+class ClaimState(Labelled):
+    """What became of somebody's word that an account is theirs."""
+
+    WAITING = "waiting", "待书记确认"
+    CONFIRMED = "confirmed", "已确认"
+    REFUSED = "refused", "未通过"
+
+
+class Person(Base):
+    """A person the society knows by name: a member, a lawyer, somebody of the office."""
+
+    __tablename__ = "people"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(text(64), index=True)
+    phone: Mapped[str | None] = mapped_column(Encrypted)
+    phone_index: Mapped[str | None] = mapped_column(text(64), index=True)
+    is_fictional: Mapped[bool] = mapped_column(default=False)
+
+
+class Affiliation(Base):
+    """A person belongs to a branch from one date to another (F025). The end is the first day without it."""
+
+    __tablename__ = "affiliations"
+    __table_args__ = (sa.UniqueConstraint("person_id", "branch_id", "since_on"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    branch_id: Mapped[int] = mapped_column(sa.ForeignKey("branches.id"), index=True)
+    is_main: Mapped[bool] = mapped_column(default=True)
+    since_on: Mapped[date]
+    until_on: Mapped[date | None]
+
+    branch: Mapped[Branch] = relationship(lazy="raise")
+    person: Mapped[Person] = relationship(lazy="raise")
+
+
+class Post(Base):
+    """A role held by a person from one date to another; its place bounds what the role may see and do."""
+
+    __tablename__ = "posts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    role: Mapped[Role] = mapped_column(word(Role))
+    branch_id: Mapped[int | None] = mapped_column(sa.ForeignKey("branches.id"), index=True)
+    station_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stations.id"), index=True)
+    county_id: Mapped[int | None] = mapped_column(sa.ForeignKey("counties.id"), index=True)
+    since_on: Mapped[date]
+    until_on: Mapped[date | None]
+
+    person: Mapped[Person] = relationship(lazy="raise")
+
+
+class Follower(Base):
+    """A WeChat account that has met ours. Bound to a person once somebody vouched for it."""
+
+    __tablename__ = "followers"
+
+    openid: Mapped[str] = mapped_column(text(64), primary_key=True)
+    person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    is_subscribed: Mapped[bool] = mapped_column(default=True)
+    met_at: Mapped[datetime]
+    bound_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+    scene: Mapped[str | None] = mapped_column(text(64))
+
+    person: Mapped[Person | None] = relationship(lazy="raise")
+
+
+class Invite(Base):
+    """A code that binds the account that sends it to one person, once. Only its digest is kept."""
+
+    __tablename__ = "invites"
+
+    code_index: Mapped[str] = mapped_column(text(64), primary_key=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    used_by: Mapped[str | None] = mapped_column(text(64))
+
+
+class BindingClaim(Base):
+    """“I am this person”, by name and phone; the branch secretary says yes or no in the chat (F029)."""
+
+    __tablename__ = "binding_claims"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    openid: Mapped[str] = mapped_column(text(64), index=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
+    state: Mapped[ClaimState] = mapped_column(word(ClaimState), default=ClaimState.WAITING)
+    claimed_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+
+    person: Mapped[Person] = relationship(lazy="raise", foreign_keys=[person_id])

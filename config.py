@@ -12,7 +12,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from errors import ConfigurationError
 
@@ -233,10 +241,19 @@ def _sentence(error: ValidationError) -> str:
     limits = {k: v for k, v in first.get("ctx", {}).items() if k in {"ge", "gt", "le", "lt"}}
     names = {"ge": "不小于", "gt": "大于", "le": "不大于", "lt": "小于"}
     bounds = "、".join(f"{names[k]} {v}" for k, v in limits.items())
-    what = f"应{bounds}" if bounds else {
-        "int": "应为整数", "bool": "应为 true 或 false", "time": "应为时刻", "float": "应为数字",
-        "string": "应为文字（加上引号）", "dict": "应为一组键值", "model": "应为一组键值",
-    }.get(kind.split("_")[0], "写法不对")
+    what = (
+        f"应{bounds}"
+        if bounds
+        else {
+            "int": "应为整数",
+            "bool": "应为 true 或 false",
+            "time": "应为时刻",
+            "float": "应为数字",
+            "string": "应为文字（加上引号）",
+            "dict": "应为一组键值",
+            "model": "应为一组键值",
+        }.get(kind.split("_")[0], "写法不对")
+    )
     return f"配置项 {key} {what}{example}。"
 
 
@@ -253,7 +270,9 @@ def _with_secret_key(settings: Settings, root: Path) -> Settings:
     """Without a key of its own the installation makes one, once, readable by its user only."""
     if settings.server.secret_key:
         if len(settings.server.secret_key) < 32:
-            raise ConfigurationError("配置项 server.secret_key 太短：至少 32 个字符；留空则自动生成到 data/secret.key。")
+            raise ConfigurationError(
+                "配置项 server.secret_key 太短：至少 32 个字符；留空则自动生成到 data/secret.key。"
+            )
         return settings
     path = root / "data" / "secret.key"
     try:
@@ -266,7 +285,9 @@ def _with_secret_key(settings: Settings, root: Path) -> Settings:
             pass
         key = path.read_text("ascii").strip()
     except OSError as error:
-        raise ConfigurationError(f"写不了 {path}：{error.strerror}。请检查目录权限，或设置 server.secret_key。") from None
+        raise ConfigurationError(
+            f"写不了 {path}：{error.strerror}。请检查目录权限，或设置 server.secret_key。"
+        ) from None
     if len(key) < 32:
         raise ConfigurationError(f"{path} 不完整：应至少 32 个字符。请从备份恢复它；没有它，已加密的内容无法读出。")
     return settings.model_copy(update={"server": settings.server.model_copy(update={"secret_key": key})})

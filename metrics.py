@@ -14,7 +14,10 @@ class Metrics:
             "assistant_messages_total", "Messages by how they ended", ["outcome"], registry=self.registry
         )
         self.refused = Counter(
-            "assistant_refused_total", "Callbacks refused, by the check that failed", ["check"], registry=self.registry
+            "assistant_refused_total",
+            "Callbacks refused, by the check that failed",
+            ["check"],
+            registry=self.registry,
         )
         self.latency = Histogram(
             "assistant_answer_seconds",
@@ -29,7 +32,10 @@ class Metrics:
             registry=self.registry,
         )
         self.sends = Counter(
-            "assistant_sends_total", "Calls that send, by channel and fate", ["channel", "fate"], registry=self.registry
+            "assistant_sends_total",
+            "Calls that send, by channel and fate",
+            ["channel", "fate"],
+            registry=self.registry,
         )
         self.token_fetches = Counter(
             "assistant_token_fetches_total", "Calls for an access token", ["outcome"], registry=self.registry

@@ -100,7 +100,7 @@ class Answered:
     was_pushed: bool = False
 
 
-class AlreadyAnswered(Exception):  # noqa: N818 - not a fault: somebody else was quicker
+class AlreadyAnswered(Exception):
     """The message has its answer; what was done for it a second time must be dropped."""
 
 
@@ -300,6 +300,7 @@ class Desk:
             self._settle(ticket, answer)
 
     def _answer_alone(self, ticket: Ticket) -> None:
+        answer: Answered | None
         try:
             [answer] = self._handle([ticket])
         except AlreadyAnswered:
@@ -360,9 +361,7 @@ class Desk:
     def _answered(self, delivery: Delivery, reply: Reply, route: str, error_id: str | None = None) -> Answered:
         now = self._now()
         latency = max(0, round((now - delivery.at).total_seconds() * 1000))
-        return Answered(
-            delivery.key, delivery.message.openid, reply, route, now, latency, delivery.app, error_id
-        )
+        return Answered(delivery.key, delivery.message.openid, reply, route, now, latency, delivery.app, error_id)
 
     # --- after a crash -----------------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ RECOVERY_REACHES_BACK = timedelta(days=3)
 #: Queues an answer that comes too late for the passive reply: session, app, openid, words, message key, at.
 PushLate = Callable[[Session, str, str, str, str, datetime], None]
 
-_MESSAGES = InboxMessage.__table__
 _ANSWERS = Answer.__table__
 _TALKS = Conversation.__table__
 
@@ -61,10 +60,10 @@ class SqlInbox:
     def store(self, session: Session, deliveries: list[Delivery]) -> list[Stored]:
         """Keep what is new; say of each delivery whether it is new, a retry, or a replay (F002, F004, F007)."""
         # In one order everywhere, so that two processes with the same retries cannot lock each other out.
-        insert_new(session, _MESSAGES, [_row(d) for d in sorted(deliveries, key=lambda d: d.key)])
+        insert_new(session, InboxMessage, [_row(d) for d in sorted(deliveries, key=lambda d: d.key)])
         rows = {r.key: r for r in session.execute(_STANDING, {"keys": list({d.key for d in deliveries})})}
         strangers = {d.message.openid: d.at for d in deliveries if d.key in rows and rows[d.key].follower is None}
-        insert_new(session, Follower.__table__, [_stranger(o, at) for o, at in strangers.items()])
+        insert_new(session, Follower, [_stranger(o, at) for o, at in strangers.items()])
         return [_stored(delivery, rows.get(delivery.key)) for delivery in deliveries]
 
     def finish(self, session: Session, answers: list[Answered]) -> None:
@@ -91,9 +90,7 @@ class SqlInbox:
         if answer is None or answer.was_pushed:
             return None
         if acknowledged:
-            session.execute(
-                sa.update(InboxMessage).where(InboxMessage.key == key).values(acknowledged_at=None)
-            )
+            session.execute(sa.update(InboxMessage).where(InboxMessage.key == key).values(acknowledged_at=None))
         return answer
 
     def answer_to(self, session: Session, key: str) -> tuple[Answered | None, bool]:
@@ -115,7 +112,14 @@ class SqlInbox:
             .limit(limit)
         ).scalars()
         return [
-            Delivery(Message.from_json(row.body), row.signature, row.received_at, _app(row.kind), row.key, row.receipt)
+            Delivery(
+                Message.from_json(row.body),
+                row.signature,
+                row.received_at,
+                _app(row.kind),
+                row.key,
+                row.receipt,
+            )
             for row in rows
         ]
 
@@ -126,7 +130,9 @@ class SqlInbox:
             .where(InboxMessage.key == key)
             .values(
                 attempts=InboxMessage.attempts + 1,
-                acknowledged_at=sa.func.coalesce(InboxMessage.acknowledged_at, sa.bindparam("at", at, InboxMessage.received_at.type)),
+                acknowledged_at=sa.func.coalesce(
+                    InboxMessage.acknowledged_at, sa.bindparam("at", at, InboxMessage.received_at.type)
+                ),
             )
         )
         return session.scalar(sa.select(InboxMessage.attempts).where(InboxMessage.key == key)) or 0
@@ -144,7 +150,8 @@ class SqlInbox:
         if talk is not None:
             said = json.dumps(talk.said, ensure_ascii=False)
             session.execute(
-                sa.insert(_TALKS), {"openid": openid, "flow": talk.flow, "said": said, "updated_at": talk.updated_at}
+                sa.insert(_TALKS),
+                {"openid": openid, "flow": talk.flow, "said": said, "updated_at": talk.updated_at},
             )
 
 
@@ -208,9 +215,7 @@ def _talk(row: Any) -> Talk | None:
 def _answer(row: Any) -> Answered | None:
     if row.message_key is None:
         return None
-    return Answered(
-        row.key, "", row.reply, row.route, row.answered_at, 0, was_pushed=row.outcome == Outcome.PUSHED
-    )
+    return Answered(row.key, "", row.reply, row.route, row.answered_at, 0, was_pushed=row.outcome == Outcome.PUSHED)
 
 
 def _must_push(answer: Answered, acknowledged: bool) -> bool:

@@ -48,9 +48,7 @@ def seal(body: bytes, envelope: Envelope, token: str, nonce: str, at: int, *, as
     encrypted = envelope.close(body)
     signed = signature(token, str(at), nonce, encrypted)
     if as_json:
-        return json.dumps(
-            {"Encrypt": encrypted, "MsgSignature": signed, "TimeStamp": at, "Nonce": nonce}
-        ).encode()
+        return json.dumps({"Encrypt": encrypted, "MsgSignature": signed, "TimeStamp": at, "Nonce": nonce}).encode()
     return (
         f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt><MsgSignature><![CDATA[{signed}]]></MsgSignature>"
         f"<TimeStamp>{at}</TimeStamp><Nonce>{cdata(nonce)}</Nonce></xml>"

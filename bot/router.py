@@ -28,6 +28,8 @@ class Route:
     number: int | None = None
     menu: str = ""
     scene: str = ""
+    #: Whose business it is, as a heading of 帮助; nothing means everybody's.
+    group: str = ""
 
     @property
     def name(self) -> str:
@@ -56,12 +58,18 @@ class Router:
     # --- filling the table -------------------------------------------------------------------------------
 
     def text(
-        self, *names: str, help: str = "", number: int | None = None, menu: str = "", scene: str = ""
+        self,
+        *names: str,
+        help: str = "",
+        number: int | None = None,
+        menu: str = "",
+        scene: str = "",
+        group: str = "",
     ) -> Callable[[Handler], Handler]:
         """Answer these words, alone or followed by more; the number in 帮助, a menu key, a scene code."""
 
         def register(handler: Handler) -> Handler:
-            self._add(Route(names, handler, help, number, menu, scene))
+            self._add(Route(names, handler, help, number, menu, scene, group))
             return handler
 
         return register
@@ -123,6 +131,7 @@ class Router:
 
     def answer(self, turn: Turn) -> Talking:
         """Answer a turn. A generator: what it yields is asked together with others."""
+        turn.scan = lambda code: self.scan(turn, code)
         route, rest = self._command(turn.message)
         if route is not None:
             return (yield from self._run(route, turn, rest))
@@ -214,9 +223,9 @@ class Router:
         return (yield from self._run(Route(("?",), self._otherwise), turn))
 
     def help(self) -> list[Route]:
-        """The routes that 帮助 lists, numbered ones first, in order."""
+        """The routes that 帮助 lists: everybody's by number, then each group's in order."""
         listed = [r for r in self.routes if r.help]
-        return sorted(listed, key=lambda r: (r.number is None, r.number or 0))
+        return sorted(listed, key=lambda r: (r.group, r.number is None, r.number or 0))
 
 
 def _put(table: dict[str, T], key: str, value: T) -> None:

@@ -43,6 +43,8 @@ class Turn:
     route: str = ""
     _open: Callable[[], Session] | None = field(default=None, repr=False)
     talk_changed: bool = False
+    #: Answers a scanned code as if its command had been said (given by the router).
+    scan: Callable[[str], Talking] = field(default=lambda _code: _nothing(), repr=False)
 
     @property
     def openid(self) -> str:
@@ -64,3 +66,8 @@ class Turn:
         """Remember where the conversation stands; None ends it."""
         self.talk = talk
         self.talk_changed = True
+
+
+def _nothing() -> Talking:
+    yield from ()
+    return None

@@ -89,7 +89,7 @@ class Door:
         return replies.seal(body, self._envelope, self._account.token, nonce, at)
 
     def _parse(self, body: bytes) -> markup.Fields:
-        if not body.lstrip()[:1] == b"{":
+        if body.lstrip()[:1] != b"{":
             return markup.read(body)
         if not self._account.is_json:
             raise Refused("format", "收到 JSON，但这个账号约定 XML。", 400)

@@ -13,7 +13,7 @@ from models.consultations import (
     Urgency,
     Wish,
 )
-from models.gatherings import Attendance, DayException, Gathering, GatheringState, Presence, Purpose, Via
+from models.gatherings import Attendance, SpecialDay, Gathering, GatheringState, Presence, Purpose, Via
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
 from models.organisations import Branch, BranchKind, County, Station
 from models.outbox import Channel, Notice, NoticeKind, Outgoing, SendState
@@ -23,7 +23,7 @@ from models.vault import Unreadable, Vault
 __all__ = [
     "Affiliation", "Answer", "Attendance", "AudienceKind", "AuditEntry", "Base", "BindingClaim", "Branch",
     "BranchKind", "Broadcast", "BroadcastState", "CaseNumber", "CaseState", "CaseStep", "Channel", "ClaimState",
-    "Consultation", "Conversation", "County", "Credential", "Database", "DayException", "Due", "DueState",
+    "Consultation", "Conversation", "County", "Credential", "Database", "SpecialDay", "Due", "DueState",
     "Follower", "Gathering", "GatheringState", "InboxMessage", "Invite", "Labelled", "Lease", "Matter", "Notice",
     "NoticeKind", "Outcome", "Outgoing", "Person", "Post", "Presence", "Purpose", "Role", "SendState", "Station",
     "Step", "Unreadable", "Urgency", "Vault", "Via", "Wish", "insert_new",

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from models.vault import Vault
@@ -103,6 +103,8 @@ def word(kind: type[Labelled]) -> sa.Enum:
 class Base(DeclarativeBase):
     """Every table of the product."""
 
+    __table__: ClassVar[sa.Table]
+
     metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -184,20 +186,14 @@ def _prepare_mariadb(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def insert_new(session: Session, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+def insert_new(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> None:
     """Insert the rows whose keys are not there yet; the others are left as they are, without an error."""
     if not rows:
         return
-    statement = sa.insert(table)
     match session.get_bind().dialect.name:
         case "postgresql":
-            from sqlalchemy.dialects.postgresql import insert as pg_insert
-
-            statement = pg_insert(table).on_conflict_do_nothing()
+            session.execute(postgresql.insert(model.__table__).on_conflict_do_nothing(), rows)
         case "sqlite":
-            from sqlalchemy.dialects.sqlite import insert as lite_insert
-
-            statement = lite_insert(table).on_conflict_do_nothing()
+            session.execute(sqlite.insert(model.__table__).on_conflict_do_nothing(), rows)
         case _:
-            statement = statement.prefix_with("IGNORE")
-    session.execute(statement, rows)
+            session.execute(sa.insert(model.__table__).prefix_with("IGNORE"), rows)

@@ -83,7 +83,7 @@ class Attendance(Base):
     person: Mapped[Person] = relationship(lazy="raise", foreign_keys=[person_id])
 
 
-class DayException(Base):
+class SpecialDay(Base):
     """A weekday that is a holiday, or a weekend day that is worked (调休); the office may edit it (F040)."""
 
     __tablename__ = "day_exceptions"

@@ -6,15 +6,15 @@ planned day says in `why` which rule put it there.
 """
 
 import csv
-import unicodedata
 from calendar import monthrange
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Self
 
 from models.base import Labelled
+from models.gatherings import Purpose
 
 FRIDAY = 4
 WEEK = timedelta(days=7)
@@ -50,13 +50,6 @@ class DayKind(Labelled):
 
     HOLIDAY = "holiday", "放假"
     WORKING = "working", "调休上班"
-
-
-class DayPurpose(Labelled):
-    """What a planned day is for (L12)."""
-
-    STUDY_DAY = "study_day", "党员学习日"
-    ACTIVITY_DAY = "activity_day", "党员活动日"
 
 
 class Outcome(Labelled):
@@ -145,7 +138,7 @@ class PlannedDay:
 
     nominal_on: date
     held_on: date | None
-    kind: DayPurpose
+    kind: Purpose
     is_combined: bool
     why: str
     merged_into: date | None = None
@@ -182,13 +175,11 @@ class Calendar:
 
     def study_days(self, year: int, month: int) -> tuple[date, ...]:
         """The month's nominal study days (L12: 每周周五)."""
-        return tuple(_fridays(*_month(year, month)))
+        return tuple(_fridays(*month_span(year, month)))
 
     def planned(self, start: date, end: date) -> list[PlannedDay]:
         """What becomes of every day nominally between `start` and `end`, both included."""
-        return [
-            self._planned(friday, kind) for friday in _fridays(start, end) for kind in self._purposes(friday)
-        ]
+        return [self._planned(friday, kind) for friday in _fridays(start, end) for kind in self._purposes(friday)]
 
     def readings(self, year: int) -> list[tuple[int, date, date]]:
         """Month, second Friday, Friday of the second row (F038)."""
@@ -206,20 +197,20 @@ class Calendar:
 
     def warnings(self, year: int) -> list[str]:
         """Years without holidays entered, and months that a holiday leaves without an activity day."""
-        days = self.planned(*_year(year))
+        days = self.planned(*year_span(year))
         years = sorted({year} | {day.held_on.year for day in days if day.held_on})
         unknown = [warning for y in years if (warning := self.holidays.warning(y))]
         left_out = [
             f"{year} 年 {day.nominal_on.month} 月没有党员活动日：{day.why}"
             for day in days
-            if day.kind is DayPurpose.ACTIVITY_DAY and day.outcome is Outcome.SKIPPED
+            if day.kind is Purpose.ACTIVITY_DAY and day.outcome is Outcome.SKIPPED
         ]
         return unknown + left_out
 
-    def _purposes(self, friday: date) -> tuple[DayPurpose, ...]:
+    def _purposes(self, friday: date) -> tuple[Purpose, ...]:
         if friday != self.activity_day(friday.year, friday.month):
-            return (DayPurpose.STUDY_DAY,)
-        return (DayPurpose.ACTIVITY_DAY,) if self.combine else (DayPurpose.ACTIVITY_DAY, DayPurpose.STUDY_DAY)
+            return (Purpose.STUDY_DAY,)
+        return (Purpose.ACTIVITY_DAY,) if self.combine else (Purpose.ACTIVITY_DAY, Purpose.STUDY_DAY)
 
     def _target(self, friday: date) -> date | None:
         """Where the holiday rule alone puts this Friday."""
@@ -242,49 +233,47 @@ class Calendar:
                 yield other
                 other += step
 
-    def _planned(self, friday: date, kind: DayPurpose) -> PlannedDay:
-        is_combined = self.combine and kind is DayPurpose.ACTIVITY_DAY
+    def _planned(self, friday: date, kind: Purpose) -> PlannedDay:
+        is_combined = self.combine and kind is Purpose.ACTIVITY_DAY
         target = self._target(friday)
         if target is None:
             return PlannedDay(friday, None, kind, is_combined, self._why_left_out(friday, kind))
         rivals = [
-            (other_kind is not DayPurpose.ACTIVITY_DAY, other != target, other)
+            (other_kind is not Purpose.ACTIVITY_DAY, other != target, other)
             for other in self._sharing(friday, target)
             for other_kind in self._purposes(other)
             if self.combine or other_kind is kind
         ]
         is_study, _, winner = min(rivals)
         if winner != friday:
-            stays = DayPurpose.STUDY_DAY if is_study else DayPurpose.ACTIVITY_DAY
+            stays = Purpose.STUDY_DAY if is_study else Purpose.ACTIVITY_DAY
             why = self._why_merged(friday, kind, target, winner, stays)
             return PlannedDay(friday, None, kind, is_combined, why, merged_into=winner)
         covers = tuple(sorted(other for _, _, other in rivals if other != friday))
         why = self._why_held(friday, kind, target, covers)
         return PlannedDay(friday, target, kind, is_combined, why, covers=covers)
 
-    def _why_held(self, friday: date, kind: DayPurpose, target: date, covers: Sequence[date]) -> str:
+    def _why_held(self, friday: date, kind: Purpose, target: date, covers: Sequence[date]) -> str:
         sentences = [self._why_nominal(kind)]
         if target != friday:
             sentences = [f"{self._holiday(friday)}，改在 {self._day(target, friday)}举行。"]
         if covers:
-            sentences.append(f"原定 {'、'.join(map(_short, covers))}的党员学习日并入本次。")
+            sentences.append(f"原定 {'、'.join(map(short, covers))}的党员学习日并入本次。")
         return "".join(sentences)
 
-    def _why_nominal(self, kind: DayPurpose) -> str:
-        if kind is DayPurpose.STUDY_DAY:
+    def _why_nominal(self, kind: Purpose) -> str:
+        if kind is Purpose.STUDY_DAY:
             return "每周星期五为党员学习日（工作报告 L12）。"
         together = "合为一次举行" if self.combine else "分别举行"
         return f"本月{self.second_week.label}为党员活动日，与当天的党员学习日{together}（工作报告 L12）。"
 
-    def _why_left_out(self, friday: date, kind: DayPurpose) -> str:
+    def _why_left_out(self, friday: date, kind: Purpose) -> str:
         if self.on_holiday is OnHoliday.SKIP:
             return f"{self._holiday(friday)}，本次{kind.label}不举行。"
         return f"{self._holiday(friday)}，但 {FARTHEST_MOVE_DAYS} 天以内没有工作日，本次{kind.label}不举行。"
 
-    def _why_merged(
-        self, friday: date, kind: DayPurpose, target: date, winner: date, stays: DayPurpose
-    ) -> str:
-        other = f"{'当天的' if winner == target else f'原定 {_short(winner)}的'}{stays.label}"
+    def _why_merged(self, friday: date, kind: Purpose, target: date, winner: date, stays: Purpose) -> str:
+        other = f"{'当天的' if winner == target else f'原定 {short(winner)}的'}{stays.label}"
         if target == friday:
             return f"当天改为举行{other}，本次{kind.label}并入其中，不另行举行。"
         moved = f"{self._holiday(friday)}，应改在 {self._day(target, friday)}"
@@ -293,7 +282,7 @@ class Calendar:
     def _holiday(self, day: date) -> str:
         exception = self.holidays.of(day)
         name = exception.name if exception else "节假日"
-        return f"{_short(day)}逢{name}放假，按「{self.on_holiday.label}」的规则"
+        return f"{short(day)}逢{name}放假，按「{self.on_holiday.label}」的规则"
 
     def _day(self, day: date, instead_of: date) -> str:
         marks = [WEEKDAYS[day.weekday()]]
@@ -302,14 +291,14 @@ class Calendar:
         if day.isocalendar()[:2] != instead_of.isocalendar()[:2]:
             marks.append("不在原定的一周")
         year = "" if day.year == instead_of.year else f"{day.year} 年 "
-        return f"{year}{_short(day)}（{'，'.join(marks)}）"
+        return f"{year}{short(day)}（{'，'.join(marks)}）"
 
 
-def _month(year: int, month: int) -> tuple[date, date]:
+def month_span(year: int, month: int) -> tuple[date, date]:
     return date(year, month, 1), date(year, month, monthrange(year, month)[1])
 
 
-def _year(year: int) -> tuple[date, date]:
+def year_span(year: int) -> tuple[date, date]:
     return date(year, 1, 1), date(year, 12, 31)
 
 
@@ -318,109 +307,5 @@ def _fridays(start: date, end: date) -> Iterator[date]:
     return map(date.fromordinal, range(first, end.toordinal() + 1, 7))
 
 
-def _short(day: date) -> str:
+def short(day: date) -> str:
     return f"{day.month} 月 {day.day} 日"
-
-
-# What `python app.py calendar` prints.
-
-
-def render(calendar: Calendar, year: int, month: int | None = None) -> str:
-    """A month or a year of study days and activity days, with what decided them."""
-    start, end = _year(year) if month is None else _month(year, month)
-    period = "本年" if month is None else "本月"
-    title = f"{year} 年" if month is None else f"{year} 年 {month} 月"
-    head = ("原定", "", "举行", "", "事项", "说明")
-    parts = [
-        [f"{title}党员学习日、党员活动日"],
-        _table([head, *map(_row, calendar.planned(start, end))]),
-    ]
-    reach = timedelta(days=FARTHEST_MOVE_DAYS)
-    nearby = calendar.planned(start - reach, end + reach)
-    moved_in = [day for day in nearby if day.held_on and start <= day.held_on <= end]
-    moved_in = [day for day in moved_in if not start <= day.nominal_on <= end]
-    if moved_in:
-        parts.append([f"原定不在{period}、改到{period}举行的", *_table(map(_row, moved_in))])
-    months = range(1, 13) if month is None else (month,)
-    parts += [_readings(calendar, year, months), _settings(calendar, year), _warnings(calendar, year)]
-    return _joined(parts)
-
-
-def render_activity(calendar: Calendar, year: int) -> str:
-    """The twelve activity days of a year in both readings (F038)."""
-    head = ("月份", *(reading.label for reading in SecondWeek), "两种读法", "举行", "", "说明")
-    days = calendar.planned(*_year(year))
-    plan = {day.nominal_on: day for day in days if day.kind is DayPurpose.ACTIVITY_DAY}
-    rows = [head]
-    for month, friday, row in calendar.readings(year):
-        day = plan[calendar.activity_day(year, month)]
-        same = "一致" if friday == row else "不同"
-        rows.append((f"{month:02}", f"{friday}", f"{row}", same, *_held(day), _note(day)))
-    differ = [f"{month:02}" for month, friday, row in calendar.readings(year) if friday != row]
-    said = f"两种读法不同的月份：{'、'.join(differ)}。" if differ else "两种读法全年一致。"
-    parts = [[f"{year} 年党员活动日"], _table(rows), [said]]
-    return _joined([*parts, _settings(calendar, year), _warnings(calendar, year)])
-
-
-def _row(day: PlannedDay) -> tuple[str, ...]:
-    purpose = f"{day.kind.label}（兼学习日）" if day.is_combined else day.kind.label
-    return f"{day.nominal_on}", WEEKDAYS[day.nominal_on.weekday()], *_held(day), purpose, _note(day)
-
-
-def _held(day: PlannedDay) -> tuple[str, str]:
-    if day.held_on is None:
-        return day.outcome.label, ""
-    return f"{day.held_on}", WEEKDAYS[day.held_on.weekday()]
-
-
-def _note(day: PlannedDay) -> str:
-    plain = day.outcome is Outcome.ON_THE_DAY and not day.covers
-    return f"{Outcome.ON_THE_DAY.label}。" if plain else day.why
-
-
-def _readings(calendar: Calendar, year: int, months: Sequence[int]) -> list[str]:
-    one, two = (reading.label for reading in SecondWeek)
-    lines = [
-        f"  {month} 月：{one}是 {friday.day} 日，{two}是 {row.day} 日，"
-        f"现取 {calendar.activity_day(year, month).day} 日。"
-        for month, friday, row in calendar.readings(year)
-        if month in months and friday != row
-    ]
-    return ["「第二周的星期五」两种读法不同的月份", *lines] if lines else []
-
-
-def _settings(calendar: Calendar, year: int) -> list[str]:
-    """The settings in force: value, who may change them, source (P4)."""
-    together = "合为一次举行，只发一条通知" if calendar.combine else "分别举行，各发通知"
-    sources = "；".join(calendar.holidays.sources(year)) or f"{year} 年尚无来源"
-    rows = [
-        ("设置", "现行", "谁可以修改", "来源"),
-        ("第二周的星期五", calendar.second_week.label, DECIDED_BY, "工作报告 L12"),
-        ("逢节假日", calendar.on_holiday.label, DECIDED_BY, "工作报告 L12 未作规定"),
-        ("活动日与学习日", together, DECIDED_BY, "工作报告 L12 未作规定"),
-        ("节假日表", f"已录入 {calendar.holidays.coverage}", DECIDED_BY, sources),
-    ]
-    return _table(rows)
-
-
-def _warnings(calendar: Calendar, year: int) -> list[str]:
-    return [f"注意：{warning}" for warning in calendar.warnings(year)]
-
-
-def _joined(parts: Iterable[Sequence[str]]) -> str:
-    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
-
-
-def _table(rows: Iterable[Sequence[str]]) -> list[str]:
-    rows = list(rows)
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(_padded, row, widths)).rstrip() for row in rows]
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -50,7 +50,12 @@ def queue(
     row too, settled at once as unreachable, so that the totals always add up to the audience.
     """
     notice = Notice(
-        kind=kind, campaign=campaign, facts=json.dumps(dict(facts), ensure_ascii=False), why=why, queued_at=at, app=app
+        kind=kind,
+        campaign=campaign,
+        facts=json.dumps(dict(facts), ensure_ascii=False),
+        why=why,
+        queued_at=at,
+        app=app,
     )
     session.add(notice)
     session.flush()
@@ -61,7 +66,7 @@ def queue(
         known = chosen.get(recipient.key)
         if known is None or (not _is_reachable(known) and _is_reachable(recipient)):
             chosen[recipient.key] = recipient
-    insert_new(session, Outgoing.__table__, [_row(notice, key, r, due, last, at) for key, r in chosen.items()])
+    insert_new(session, Outgoing, [_row(notice, key, r, due, last, at) for key, r in chosen.items()])
     return notice
 
 
@@ -101,7 +106,12 @@ def accounts_of(session: Session, person_ids: Iterable[int]) -> list[Recipient]:
 
 
 def tell(
-    session: Session, kind: NoticeKind, campaign: str, facts: Mapping[str, str], person_ids: Iterable[int], at: datetime
+    session: Session,
+    kind: NoticeKind,
+    campaign: str,
+    facts: Mapping[str, str],
+    person_ids: Iterable[int],
+    at: datetime,
 ) -> Notice:
     """A notice to some people, due at once, whatever their account."""
     return queue(session, kind, campaign, facts, accounts_of(session, person_ids), at=at)
@@ -118,5 +128,5 @@ def tally(session: Session, campaign: str) -> dict[SendState, int]:
     rows = session.execute(
         sa.select(Outgoing.state, sa.func.count()).where(Outgoing.campaign == campaign).group_by(Outgoing.state)
     ).all()
-    counted = {state: count for state, count in rows}
+    counted: dict[SendState, int] = {row[0]: row[1] for row in rows}
     return {state: counted.get(state, 0) for state in SendState}

@@ -13,20 +13,18 @@ from services.calendar import (
     Calendar,
     DayException,
     DayKind,
-    DayPurpose,
     Holidays,
     OnHoliday,
     Outcome,
     SecondWeek,
-    render,
-    render_activity,
 )
+from services.calendar_text import render, render_activity
 
 SEEDED = Holidays.seeded()
 FIRST, LAST = date(2018, 1, 1), date(2035, 12, 31)
 MONTHS = [(year, month) for year in range(2018, 2036) for month in range(1, 13)]
 FRIDAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1) if n % 7 == 4]
-ACTIVITY, STUDY = DayPurpose.ACTIVITY_DAY, DayPurpose.STUDY_DAY
+ACTIVITY, STUDY = Purpose.ACTIVITY_DAY, Purpose.STUDY_DAY
 
 
 def calendar(
@@ -101,10 +99,7 @@ def test_the_second_row_is_the_second_row_of_a_printed_calendar():
 def test_the_readings_differ_in_44_of_156_months():
     rhythm = calendar()
     differ = {
-        (year, month): (a.day, b.day)
-        for year in range(2018, 2031)
-        for month, a, b in rhythm.readings(year)
-        if a != b
+        (year, month): (a.day, b.day) for year in range(2018, 2031) for month, a, b in rhythm.readings(year) if a != b
     }
     assert len(differ) == 44
     assert differ[2018, 4] == differ[2026, 11] == (13, 6)
@@ -431,7 +426,7 @@ NOVEMBER = """\
 逢节假日        提前到节前最后一个工作日    市法学会机关党总支  工作报告 L12 未作规定
 活动日与学习日  合为一次举行，只发一条通知  市法学会机关党总支  工作报告 L12 未作规定
 节假日表        已录入 2018 至 2026 年      市法学会机关党总支  国务院办公厅 2026 年节假日安排（经 chinesecalendar 1.11 录入）
-"""  # noqa: E501
+"""
 
 
 def test_november_2026_is_printed():
@@ -465,9 +460,3 @@ def test_the_activity_days_of_2026_are_printed_in_both_readings():
     assert lines[13] == "11    2026-11-13    2026-11-06          不同      2026-11-06  星期五  照常举行。"
     assert lines[14] == "12    2026-12-11    2026-12-11          一致      2026-12-11  星期五  照常举行。"
     assert lines[16] == "两种读法不同的月份：02、03、08、11。"
-
-
-def test_the_words_are_those_of_the_tables():
-    for purpose in DayPurpose:
-        assert Purpose[purpose.name] == purpose
-        assert Purpose[purpose.name].label == purpose.label

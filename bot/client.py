@@ -1,0 +1,200 @@
+"""Every call to WeChat: time-outs, one token keeper, at most one refresh a call, results instead of exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+from wechatpy import WeChatClient as SdkClient
+from wechatpy.exceptions import WeChatClientException
+
+from bot import errcodes
+from bot.errcodes import Code, Reaction
+from bot.tokens import Fetched, TokenKeeper, TokenUnavailable
+from errors import AssistantError
+
+log = structlog.get_logger("wechat")
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+
+
+class CallFailed(AssistantError):
+    """A call that gave no result; `code` says why and what to do."""
+
+    def __init__(self, code: Code, detail: str = "") -> None:
+        super().__init__(f"{code.reason}{detail and f'（{detail}）'}{code.next_step}")
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """WeChat took the message; the fate of a template message comes later as an event."""
+
+    msgid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """WeChat did not take it, or nobody knows (`may_have_left`)."""
+
+    code: Code
+    detail: str = ""
+    may_have_left: bool = False
+
+
+class _Sdk(SdkClient):  # type: ignore[misc]
+    """wechatpy's calls with our token, our time-outs and our host, also where it names a host itself."""
+
+    def __init__(self, app_id: str, keeper: TokenKeeper, base_url: str, timeout: tuple[float, float]) -> None:
+        super().__init__(app_id, "", timeout=timeout, auto_retry=False)
+        self._keeper = keeper
+        self._http.mount("https://", _OneHost(base_url))
+        self._http.mount("http://", _OneHost(base_url))
+
+    @property
+    def access_token(self) -> str:
+        return self._keeper.get()
+
+
+class _OneHost(HTTPAdapter):
+    """Sends what is meant for WeChat to the configured address, so that the local WeChat gets all of it."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(pool_connections=4, pool_maxsize=64, max_retries=0)
+        self._base_url = base_url
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        for host in ("https://api.weixin.qq.com", "https://mp.weixin.qq.com"):
+            if request.url and request.url.startswith(host + "/"):
+                request.url = self._base_url + request.url[len(host) :]
+        return super().send(request, *args, **kwargs)
+
+
+class Client:
+    """The calls of one account. Raises CallFailed, except for sends, which return what became of them."""
+
+    def __init__(self, app_id: str, keeper: TokenKeeper, base_url: str, timeout_seconds: float) -> None:
+        self._keeper = keeper
+        self._sdk = _Sdk(app_id, keeper, base_url, (CONNECT_TIMEOUT_SECONDS, timeout_seconds))
+        self.app_id = app_id
+
+    # --- what the account shows --------------------------------------------------------------------------
+
+    def publish_menu(self, menu: Mapping[str, Any]) -> None:
+        """Replace the account's menu (§4.2)."""
+        self._call("/cgi-bin/menu/create", lambda: self._sdk.menu.create(dict(menu)))
+
+    def qr_ticket(self, scene: str, seconds: int) -> str:
+        """A temporary QR code that scans as `scene` (§4.4): the address to draw."""
+        asked = {
+            "expire_seconds": seconds,
+            "action_name": "QR_STR_SCENE",
+            "action_info": {"scene": {"scene_str": scene}},
+        }
+        return str(self._call("/cgi-bin/qrcode/create", lambda: self._sdk.qrcode.create(asked))["url"])
+
+    def templates(self) -> list[dict[str, Any]]:
+        """The account's private templates (§4.6)."""
+        result = self._call("/cgi-bin/template/get_all_private_template", self._sdk.template.get_all_private_template)
+        return list(result["template_list"])
+
+    def callback_addresses(self) -> list[str]:
+        """Where callbacks come from (§4.1); the cheapest call that proves token and address."""
+        return list(self._call("/cgi-bin/getcallbackip", lambda: self._sdk.get("getcallbackip"))["ip_list"])
+
+    # --- sending -----------------------------------------------------------------------------------------
+
+    def send_template(
+        self, openid: str, template_id: str, data: Mapping[str, str], once_id: str, url: str = ""
+    ) -> Sent | NotSent:
+        """A template message (§4.6). Within ten minutes the same `once_id` reaches a person once."""
+        body = {
+            "touser": openid,
+            "template_id": template_id,
+            "client_msg_id": once_id,
+            "data": {name: {"value": value} for name, value in data.items()},
+        }
+        if url:
+            body["url"] = url
+        return self._send("/cgi-bin/message/template/send", body)
+
+    def send_text(self, openid: str, text: str) -> Sent | NotSent:
+        """A customer message (§4.5): only inside the window, and nothing removes doubles."""
+        body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
+        return self._send("/cgi-bin/message/custom/send", body)
+
+    def _send(self, path: str, body: dict[str, Any]) -> Sent | NotSent:
+        try:
+            result = self._call(path, lambda: self._sdk.post(path.removeprefix("/cgi-bin/"), data=body))
+        except TokenUnavailable as error:
+            return NotSent(errcodes.UNREACHABLE, str(error))
+        except CallFailed as error:
+            return NotSent(error.code, error.detail, may_have_left=error.code is errcodes.TIMED_OUT)
+        msgid = result.get("msgid")
+        return Sent(str(msgid) if msgid is not None else None)
+
+    def _call(self, path: str, call: Any) -> Any:
+        """Make a call; when WeChat refuses the token, once more with another one. Never a loop (pitfall 2)."""
+        used = self._keeper.get()
+        try:
+            return self._once(path, call)
+        except CallFailed as error:
+            if error.code.reaction is not Reaction.TOKEN:
+                raise
+        self._keeper.replace(used)
+        try:
+            result = self._once(path, call)
+        except CallFailed as error:
+            if error.code.reaction is Reaction.TOKEN:
+                self._keeper.refused_again()
+            raise
+        self._keeper.confirm()
+        return result
+
+    def _once(self, path: str, call: Any) -> Any:
+        try:
+            return call()
+        except WeChatClientException as error:
+            raise _translated(path, error) from None
+        except requests.ConnectTimeout:
+            raise CallFailed(errcodes.UNREACHABLE) from None
+        except (requests.Timeout, requests.exceptions.ChunkedEncodingError):
+            raise CallFailed(errcodes.TIMED_OUT) from None
+        except requests.ConnectionError as error:
+            # Refused before anything was sent, or cut off after it: only the first is certain not to have left.
+            never_left = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
+            raise CallFailed(errcodes.UNREACHABLE if never_left else errcodes.TIMED_OUT) from None
+
+
+def _translated(path: str, error: WeChatClientException) -> CallFailed:
+    if error.errcode is None:
+        status = error.response.status_code if error.response is not None else 500
+        return CallFailed(errcodes.of_status(status))
+    code = errcodes.of(int(error.errcode), path)
+    log.warning("wechat.refused", path=path, code=code.code, message=str(error.errmsg))
+    return CallFailed(code, str(error.errmsg))
+
+
+def stable_token(base_url: str, app_id: str, app_secret: str, timeout_seconds: float) -> Fetched:
+    """The stable_token call in normal mode (§4.1). Raises TokenUnavailable; never shows the secret."""
+    path = "/cgi-bin/stable_token"
+    body = {"grant_type": "client_credential", "appid": app_id, "secret": app_secret}
+    try:
+        response = requests.post(
+            base_url + path, json=body, timeout=(CONNECT_TIMEOUT_SECONDS, min(timeout_seconds, 6.0))
+        )
+        response.raise_for_status()
+        result = response.json()
+    except requests.HTTPError:
+        raise TokenUnavailable(f"取 access_token 时微信返回 HTTP {response.status_code}。") from None
+    except (requests.RequestException, ValueError):
+        raise TokenUnavailable(f"取 access_token 时连不上 {base_url}。") from None
+    if result.get("errcode"):
+        code = errcodes.of(int(result["errcode"]), path)
+        raise TokenUnavailable(f"取 access_token 被拒（{code.code}）：{code.reason}{code.next_step}")
+    return Fetched(str(result["access_token"]), int(result.get("expires_in", 7200)))

@@ -1,0 +1,22 @@
+"""What people say and what we answer: the table of contents. One topic a file; the guide comes last."""
+
+from __future__ import annotations
+
+from bot.router import Router
+from handlers import binding, following, gatherings, guide, media, mine
+from handlers.context import Context
+
+
+def router(context: Context) -> Router:
+    """Every topic, in the order in which 帮助 lists them."""
+    whole = Router()
+    topics = [
+        following.router(context),
+        binding.router(context),
+        gatherings.router(context),
+        mine.router(context),
+        media.router(context),
+    ]
+    whole.include(topics)
+    whole.include([guide.router(whole, context)])
+    return whole

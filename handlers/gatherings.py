@@ -1,0 +1,241 @@
+"""签到, 请假, and what the secretary does at a gathering: 名单, 代签, 准假, 撤签, 改期."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from bot.conversation import Flow, Said, free_text
+from bot.replies import Reply, tap
+from bot.router import Router
+from bot.turn import Talking, Turn
+from clock import beijing_date, say_date, say_time
+from errors import Misunderstood, RuleBroken
+from handlers.access import for_members, for_posts, person_of
+from handlers.context import Context
+from models import Gathering, Person, Post, Purpose, Role, Via
+from services import gatherings, people, rhythm
+from services.gatherings import CheckIn, Mark, Open, WhoAndWhen
+
+LONGEST_REASON = 100
+
+
+def router(context: Context) -> Router:
+    topic = Router()
+
+    @topic.text(
+        "签到", "打卡", "报到", help="签到 — 学习日、活动日当天签到", number=1, menu="CHECK_IN", scene="checkin"
+    )
+    @for_members
+    def check_in(turn: Turn) -> Talking:
+        me = person_of(turn)
+        open_now: list[Open] = yield gatherings.open_for, WhoAndWhen(me, turn.at)
+        chosen = _chosen(open_now, turn.rest)
+        if not open_now:
+            return _nothing_open(turn, me)
+        if chosen is None:
+            return _which(open_now)
+        mark: Mark = yield gatherings.check_in, CheckIn(chosen.gathering_id, me, turn.at)
+        return _marked(chosen, mark)
+
+    def ask_leave(turn: Turn, said: Said) -> Reply:
+        row = gatherings.ask_leave(turn.session, person_of(turn), int(said["gathering"]), said["reason"], turn.at)
+        gathering = gatherings.get(turn.session, row.gathering_id)
+        return f"已替您请假：{_when(gathering)} {gathering.purpose.label}。等书记批准，结果会通知您。"
+
+    leave = topic.flow(
+        Flow("请假", (free_text("reason", "请说明请假原因（只有支部书记看得到）。", LONGEST_REASON),), ask_leave)
+    )
+
+    @topic.text("请假", help="请假 — 向书记请假（可直接写：请假 出差）", number=2, menu="LEAVE")
+    @for_members
+    def begin_leave(turn: Turn) -> Reply:
+        coming = gatherings.next_for(turn.session, person_of(turn), turn.at)
+        if coming is None:
+            return "近期没有安排活动，不用请假。"
+        start = f"请假：{_when(coming)} {coming.purpose.label}（{coming.branch.name}）。\n"
+        if turn.rest:
+            return ask_leave(turn, {"gathering": str(coming.id), "reason": turn.rest[:LONGEST_REASON]})
+        return start + (turn.begin(leave, gathering=str(coming.id)) or "")
+
+    # --- the secretary -----------------------------------------------------------------------------------
+
+    @topic.text("名单", "签到名单", help="名单 — 本支部这次活动谁到了", menu="ROLL", group="书记")
+    @for_posts(Role.SECRETARY)
+    def roll(turn: Turn, posts: list[Post]) -> Reply:
+        return "\n\n".join(_roll(gatherings.roll(turn.session, g.id)) for g in _current(turn, posts))
+
+    @topic.text("代签", help="代签 — 替没带手机的同志签到（代签 姓名 姓名）", group="书记")
+    @for_posts(Role.SECRETARY)
+    def sign_for(turn: Turn, posts: list[Post]) -> Reply:
+        names = _names(turn.rest)
+        if not names:
+            return "请写上姓名，可以写几个，例如：代签 张伟 李强"
+        lines = []
+        for gathering in _current(turn, posts):
+            found, names = _members(turn, gathering, names)
+            marks = gatherings.sign_for(turn.session, gathering, [p.id for p in found], turn.at, by=person_of(turn))
+            for person, mark in zip(found, marks, strict=True):
+                lines.append(
+                    f"{person.name} 已代签" if mark.is_new else f"{person.name} 此前已签（{say_time(mark.at)}）"
+                )
+        return "\n".join([*lines, *_unknown(names)])
+
+    @topic.text("准假")
+    @for_posts(Role.SECRETARY)
+    def grant(turn: Turn, posts: list[Post]) -> Reply:
+        return _decide_leave(turn, posts, grant=True)
+
+    @topic.text("不准")
+    @for_posts(Role.SECRETARY)
+    def refuse(turn: Turn, posts: list[Post]) -> Reply:
+        return _decide_leave(turn, posts, grant=False)
+
+    @topic.text("撤签", help="撤签 — 撤销一条签错的签到（撤签 姓名 原因）", group="书记")
+    @for_posts(Role.SECRETARY)
+    def undo(turn: Turn, posts: list[Post]) -> Reply:
+        name, _, reason = turn.rest.strip().partition(" ")
+        if not name or not reason.strip():
+            return "请写明姓名和原因，例如：撤签 张伟 点错了"
+        for gathering in _current(turn, posts):
+            found, _missing = _members(turn, gathering, [name])
+            if found:
+                gatherings.undo(turn.session, gathering.id, found[0].id, reason.strip(), turn.at, by=person_of(turn))
+                return f"已撤销 {name} 的签到记录，原因已留痕：{reason.strip()}"
+        return _unknown([name])[0]
+
+    def move(turn: Turn, said: Said) -> Reply:
+        gathering = _led(turn, int(said["gathering"]))
+        on = date.fromisoformat(said["on"])
+        day = context.settings.study_day
+        opens, closes = rhythm.window(on, day.check_in_from, day.check_in_until)
+        gatherings.reschedule(turn.session, gathering, on, opens, closes, said["why"], turn.at, by=person_of(turn))
+        return f"已改到 {say_date(on)} {say_time(opens)}–{say_time(closes)}，通知和签到时间随之改变。"
+
+    moving = topic.flow(Flow("改期", (free_text("why", "改期的原因是什么？", LONGEST_REASON),), move))
+
+    @topic.text("改期", help="改期 — 本支部下次活动换一天（改期 11-26）", group="书记")
+    @for_posts(Role.SECRETARY)
+    def reschedule(turn: Turn, posts: list[Post]) -> Reply:
+        coming = next((g for post in posts if (g := _next(turn, post))), None)
+        if coming is None:
+            return "近期没有可以改期的活动。"
+        if not turn.rest:
+            return (
+                f"下次活动：{_when(coming)} {coming.purpose.label}。要改到哪天？例如回复：改期 {coming.held_on:%m-%d}"
+            )
+        on = _day(turn.rest, beijing_date(turn.at))
+        return turn.begin(moving, gathering=str(coming.id), on=on.isoformat())
+
+    return topic
+
+
+def _chosen(open_now: list[Open], rest: str) -> Open | None:
+    if rest.isdigit() and 1 <= int(rest) <= len(open_now):
+        return open_now[int(rest) - 1]
+    return open_now[0] if len(open_now) == 1 else None
+
+
+def _which(open_now: list[Open]) -> Reply:
+    lines = [f"{i} {tap(f'{o.branch} {o.title}', f'签到 {i}')}" for i, o in enumerate(open_now, 1)]
+    return "现在有几场活动可以签到，请点要签到的一场：\n" + "\n".join(lines)
+
+
+def _marked(chosen: Open, mark: Mark) -> Reply:
+    if mark.is_new:
+        return f"签到成功：{chosen.title}\n{chosen.branch} {say_time(mark.at)}"
+    how = "书记已于" if mark.via is Via.PROXY else "您已于"
+    done = "代您签到" if mark.via is Via.PROXY else "签到"
+    return f"{how} {say_time(mark.at)} {done}：{chosen.title}（{chosen.branch}），不用再签。"
+
+
+def _nothing_open(turn: Turn, me: int) -> Reply:
+    coming = gatherings.next_for(turn.session, me, turn.at)
+    if coming is None:
+        return "今天没有可以签到的活动，近期也还没有安排。"
+    when = f"{_when(coming)} {say_time(coming.opens_at)}–{say_time(coming.closes_at)}"
+    today = coming.held_on == beijing_date(turn.at)
+    start = "还没到签到时间。" if today else "今天没有可以签到的活动。"
+    why = (
+        f"\n（{coming.why}）"
+        if coming.held_on != coming.period_on and coming.purpose is not Purpose.EXTRA_STUDY
+        else ""
+    )
+    return f"{start}下次：{when} {coming.purpose.label}{why}"
+
+
+def _when(gathering: Gathering) -> str:
+    return say_date(gathering.held_on)
+
+
+def _current(turn: Turn, posts: list[Post]) -> list[Gathering]:
+    found = [gatherings.current_of(turn.session, post.branch_id, turn.at) for post in posts if post.branch_id]
+    held = [gathering for gathering in found if gathering is not None]
+    if not held:
+        raise RuleBroken("本支部还没有举行过活动。")
+    return held
+
+
+def _next(turn: Turn, post: Post) -> Gathering | None:
+    return gatherings.next_of_branch(turn.session, post.branch_id or 0, turn.at)
+
+
+def _led(turn: Turn, gathering_id: int) -> Gathering:
+    gathering = gatherings.get(turn.session, gathering_id)
+    led = people.posts(turn.session, turn.person_id, beijing_date(turn.at))
+    if gathering.branch_id not in {post.branch_id for post in led if post.role is Role.SECRETARY}:
+        raise RuleBroken("这不是您支部的活动。")
+    return gathering
+
+
+def _members(turn: Turn, gathering: Gathering, names: list[str]) -> tuple[list[Person], list[str]]:
+    return gatherings.by_name(people.members_of(turn.session, gathering.branch_id, gathering.held_on), names)
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name for name in re.split(r"[\s,，、;；]+", text) if name))
+
+
+def _unknown(names: list[str]) -> list[str]:
+    return [f"名册里没有唯一的“{'、'.join(names)}”，请核对姓名；{tap('名单')}里有本支部的人。"] if names else []
+
+
+def _decide_leave(turn: Turn, posts: list[Post], *, grant: bool) -> Reply:
+    name = turn.rest.strip()
+    for post in posts:
+        if not post.branch_id:
+            continue
+        for gathering in gatherings.with_leave_asked(turn.session, post.branch_id, turn.at):
+            found, _missing = _members(turn, gathering, [name])
+            if found:
+                gatherings.decide_leave(
+                    turn.session, gathering.id, found[0].id, grant=grant, at=turn.at, by=person_of(turn)
+                )
+                return f"{'已准假' if grant else '未准假'}：{name}（{_when(gathering)}）。已通知本人。"
+    return f"没有“{name}”等待批准的请假。请写姓名，例如：准假 张伟" if name else "请写姓名，例如：准假 张伟"
+
+
+def _roll(roll: gatherings.Roll) -> str:
+    gathering = roll.gathering
+    head = f"{gathering.branch.name}\n{_when(gathering)} {gathering.purpose.label}"
+    counts = f"应到 {roll.size}，出席 {len(roll.present)}，请假 {len(roll.on_leave)}，未签 {len(roll.not_yet) + len(roll.asked_leave)}"
+    lines = [head, counts]
+    for label, members in (
+        ("出席", roll.present), ("请假", roll.on_leave), ("请假待批", roll.asked_leave), ("未签", roll.not_yet)
+    ):  # fmt: skip
+        if members:
+            names = "、".join(p.name + ("(代签)" if p.id in roll.proxied else "") for p in members)
+            lines.append(f"{label}：{names}")
+    return "\n".join(lines)
+
+
+def _day(text: str, today: date) -> date:
+    """A date such as 11-26, 11月26日 or 2026-11-26, this year unless it is over. Raises Misunderstood."""
+    numbers = [int(n) for n in re.findall(r"\d+", text)]
+    try:
+        if len(numbers) == 3:
+            return date(*numbers)
+        day = date(today.year, *numbers)
+        return day if day >= today else date(today.year + 1, *numbers)
+    except (TypeError, ValueError):
+        raise Misunderstood("日期没看懂，请写成 11-26 这样。") from None

@@ -1,0 +1,55 @@
+"""帮助, made from the routes themselves, and the last answer to what nothing else understood (F010)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bot.replies import Reply, tap
+from bot.router import Route, Router
+from bot.turn import Turn
+from clock import beijing_date
+from handlers.context import Context
+from models import Role
+from services import people
+
+LONG_ENOUGH_FOR_A_QUESTION = 12
+
+#: Under which heading the commands of a post stand in 帮助.
+GROUPS = {Role.SECRETARY: "书记", Role.LAWYER: "律师", Role.OFFICE: "办公室", Role.COUNTY_OFFICE: "办公室"}
+
+
+def router(whole: Router, context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
+    topic = Router()
+
+    @topic.text("帮助", "菜单", "help", "怎么用", help="帮助 — 能办的事", number=0, menu="HELP")
+    def help_(turn: Turn) -> Reply:
+        held = people.posts(turn.session, turn.person_id, beijing_date(turn.at))
+        return text(whole, {GROUPS[post.role] for post in held if post.role in GROUPS})
+
+    @topic.otherwise
+    def unknown(turn: Turn) -> Reply:
+        said = turn.message.content.strip()
+        if len(said) >= LONG_ENOUGH_FOR_A_QUESTION:
+            return (
+                f"您说的像是一个法律问题。要请律师解答，请回复 {tap('咨询')}，会问您几个问题，"
+                f"然后转给值班律师。\n其他事项：{tap('帮助')}"
+            )
+        return f"没有看懂“{said[:20]}”。可以办的事：{tap('帮助')}；法律问题：{tap('咨询')}"
+
+    return topic
+
+
+def text(whole: Router, groups: Collection[str]) -> str:
+    """What 帮助 says to somebody with these posts; `python app.py commands` prints the same table (F010)."""
+    parts = ["可以办的事（点文字或回复数字）："]
+    parts += [_line(route) for route in whole.help() if not route.group]
+    for group in sorted(groups):
+        parts.append(f"【{group}】")
+        parts += [f"· {route.help}" for route in whole.help() if route.group == group]
+    return "\n".join(parts)
+
+
+def _line(route: Route) -> str:
+    what = route.help.partition(" — ")[2]
+    number = f"{route.number} " if route.number is not None else "· "
+    return f"{number}{tap(route.name)} {what}"

@@ -1,0 +1,403 @@
+"""Checking in, asking leave, signing for others: one table of attendance and one rule for all of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from clock import beijing_date, say_moment
+from errors import NotFound, RuleBroken
+from models import (
+    Affiliation,
+    Attendance,
+    Branch,
+    Gathering,
+    GatheringState,
+    NoticeKind,
+    Person,
+    Presence,
+    Purpose,
+    Role,
+    Via,
+    insert_new,
+)
+from services import audit, outbox, people
+
+HISTORY = 8
+#: A leave that was asked may still be granted this long after the day.
+LEAVE_STAYS_OPEN = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A gathering somebody may check in to now."""
+
+    gathering_id: int
+    branch_id: int
+    branch: str
+    purpose: Purpose
+    topic: str
+    opens_at: datetime
+    closes_at: datetime
+
+    @property
+    def title(self) -> str:
+        return f"{self.purpose.label}“{self.topic}”" if self.topic else self.purpose.label
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAndWhen:
+    """A person at an instant: the question “what is open to them?”."""
+
+    person_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """One person's word that they are at a gathering."""
+
+    gathering_id: int
+    person_id: int
+    at: datetime
+    via: Via = Via.SELF
+    by_person_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the table says after a check-in: whether it was new, and the first time and way it was made."""
+
+    is_new: bool
+    at: datetime
+    via: Via
+    presence: Presence
+
+
+def open_for(session: Session, asked: list[WhoAndWhen]) -> list[list[Open]]:
+    """For each question the gatherings open to that person at that instant; one statement for all (F067)."""
+    first, last = min(q.at for q in asked), max(q.at for q in asked)
+    rows = session.execute(
+        _OPEN, {"ids": list({q.person_id for q in asked}), "first": first, "last": last, "on": beijing_date(last)}
+    ).all()
+    found: dict[int, list[Open]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(Open(*row[1:]))
+    return [[o for o in found.get(q.person_id, []) if o.opens_at <= q.at < o.closes_at] for q in asked]
+
+
+_OPEN = (
+    sa.select(
+        Affiliation.person_id, Gathering.id, Gathering.branch_id, Branch.name, Gathering.purpose,
+        Gathering.topic, Gathering.opens_at, Gathering.closes_at,
+    )
+    .join(Gathering, Gathering.branch_id == Affiliation.branch_id)
+    .join(Branch, Branch.id == Affiliation.branch_id)
+    .where(
+        Affiliation.person_id.in_(sa.bindparam("ids", expanding=True)),
+        Affiliation.since_on <= sa.bindparam("on", type_=sa.Date),
+        sa.or_(Affiliation.until_on.is_(None), Affiliation.until_on > sa.bindparam("on", type_=sa.Date)),
+        Gathering.state == GatheringState.PLANNED,
+        Gathering.opens_at <= sa.bindparam("last", type_=Gathering.opens_at.type),
+        Gathering.closes_at > sa.bindparam("first", type_=Gathering.opens_at.type),
+    )
+    .order_by(Affiliation.is_main.desc(), Gathering.opens_at, Gathering.id)
+)  # fmt: skip
+
+
+def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
+    """Mark people present, each once, whoever else is doing the same right now (F004, F074).
+
+    The caller has found the gathering open. Two statements for any number of people; somebody who had asked
+    leave and came after all is present.
+    """
+    rows = [_row(entry) for entry in asked]
+    insert_new(session, Attendance, sorted(rows, key=lambda row: (row["gathering_id"], row["person_id"])))
+    kept = {
+        (row.gathering_id, row.person_id): row
+        for row in session.execute(
+            _MARKS,
+            {"gatherings": list({e.gathering_id for e in asked}), "people": list({e.person_id for e in asked})},
+        )
+    }
+    return [
+        _mark(session, kept[entry.gathering_id, entry.person_id], row) for entry, row in zip(asked, rows, strict=True)
+    ]
+
+
+_MARKS = sa.select(
+    Attendance.gathering_id,
+    Attendance.person_id,
+    Attendance.at,
+    Attendance.via,
+    Attendance.presence,
+    Attendance.receipt,
+).where(
+    Attendance.gathering_id.in_(sa.bindparam("gatherings", expanding=True)),
+    Attendance.person_id.in_(sa.bindparam("people", expanding=True)),
+)
+
+
+def _row(entry: CheckIn) -> dict[str, Any]:
+    return {
+        "gathering_id": entry.gathering_id, "person_id": entry.person_id, "presence": Presence.PRESENT,
+        "via": entry.via, "at": entry.at, "receipt": secrets.randbits(62), "by_person_id": entry.by_person_id,
+        "reason": None,
+    }  # fmt: skip
+
+
+def _mark(session: Session, kept: Any, row: dict[str, Any]) -> Mark:
+    if kept.receipt == row["receipt"]:
+        return Mark(True, row["at"], row["via"], Presence.PRESENT)
+    if kept.presence is Presence.PRESENT:
+        return Mark(False, kept.at, kept.via, kept.presence)
+    changed = session.execute(
+        sa.update(Attendance)
+        .where(
+            Attendance.gathering_id == kept.gathering_id,
+            Attendance.person_id == kept.person_id,
+            Attendance.presence != Presence.PRESENT,
+        )
+        .values(
+            presence=Presence.PRESENT, via=row["via"], at=row["at"], by_person_id=row["by_person_id"], reason=None
+        )
+    )
+    return Mark(changed.rowcount == 1, row["at"], row["via"], Presence.PRESENT)  # type: ignore[attr-defined]
+
+
+def next_for(session: Session, person_id: int, at: datetime) -> Gathering | None:
+    """The next gathering of a person's branches that is not over at `at`."""
+    return session.scalar(
+        sa.select(Gathering)
+        .options(sa.orm.joinedload(Gathering.branch))
+        .join(Affiliation, Affiliation.branch_id == Gathering.branch_id)
+        .where(
+            Affiliation.person_id == person_id,
+            *people.holds(Affiliation, beijing_date(at)),
+            Gathering.state == GatheringState.PLANNED,
+            Gathering.closes_at > at,
+        )
+        .order_by(Gathering.opens_at, Affiliation.is_main.desc(), Gathering.id)
+        .limit(1)
+    )
+
+
+def get(session: Session, gathering_id: int) -> Gathering:
+    """With its branch. Raises NotFound."""
+    gathering = session.get(Gathering, gathering_id, options=[sa.orm.joinedload(Gathering.branch)])
+    if gathering is None:
+        raise NotFound("没有这次活动。")
+    return gathering
+
+
+def history(session: Session, person_id: int, limit: int = HISTORY) -> list[Attendance]:
+    """A person's own last records; nobody else's list is ever made this way (F079)."""
+    return list(
+        session.scalars(
+            sa.select(Attendance)
+            .options(sa.orm.joinedload(Attendance.gathering).joinedload(Gathering.branch))
+            .where(Attendance.person_id == person_id)
+            .order_by(Attendance.at.desc())
+            .limit(limit)
+        )
+    )
+
+
+# --- leave ---------------------------------------------------------------------------------------------------
+
+
+def ask_leave(session: Session, person_id: int, gathering_id: int, reason: str, at: datetime) -> Attendance:
+    """Ask leave from a gathering that is not over; the secretary is told (F072). Raises RuleBroken."""
+    gathering = get(session, gathering_id)
+    if gathering.closes_at <= at:
+        raise RuleBroken("这次活动已经结束，不能再请假；如有情况请直接告诉支部书记。")
+    kept = session.get(Attendance, (gathering_id, person_id))
+    if kept is not None:
+        if kept.presence is Presence.PRESENT:
+            raise RuleBroken(f"您已于 {say_moment(kept.at)} 签到，不需要请假。")
+        raise RuleBroken(f"这次已经请过假了，状态：{kept.presence.label}。")
+    row = Attendance(
+        gathering_id=gathering_id, person_id=person_id, presence=Presence.LEAVE_ASKED, via=Via.SELF, at=at,
+        receipt=secrets.randbits(62), reason=reason,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    name = people.get(session, person_id).name
+    secretaries = people.holders(session, Role.SECRETARY, beijing_date(at), branch_id=gathering.branch_id)
+    facts = {
+        "title": "有人请假",
+        "text": f"{name} 请假：{gathering.held_on:%m-%d} {gathering.purpose.label}。回复“准假 {name}”或“不准 {name}”。",
+    }
+    campaign = f"leave:{gathering_id}:{person_id}:{at:%Y%m%d%H%M%S}"
+    outbox.tell(session, NoticeKind.LEAVE, campaign, facts, [s for s in secretaries if s != person_id], at)
+    return row
+
+
+def decide_leave(session: Session, gathering_id: int, person_id: int, *, grant: bool, at: datetime, by: int) -> None:
+    """The secretary's yes or no to a leave. Raises RuleBroken when there is none waiting."""
+    where = (
+        Attendance.gathering_id == gathering_id,
+        Attendance.person_id == person_id,
+        Attendance.presence == Presence.LEAVE_ASKED,
+    )
+    if grant:
+        changed = session.execute(
+            sa.update(Attendance).where(*where).values(presence=Presence.LEAVE, by_person_id=by)
+        )
+    else:
+        changed = session.execute(sa.delete(Attendance).where(*where))
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise RuleBroken("没有等待批准的请假。")
+    audit.note(
+        session, at, by, "leave.granted" if grant else "leave.refused", f"gathering:{gathering_id}", str(person_id)
+    )
+    words = "书记已准假。" if grant else "书记没有准假，请按时参加，或与书记联系。"
+    campaign = f"leave-decided:{gathering_id}:{person_id}:{at:%Y%m%d%H%M%S}"
+    outbox.tell(session, NoticeKind.LEAVE, campaign, {"title": "请假结果", "text": words}, [person_id], at)
+
+
+# --- what a secretary sees and does --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A gathering and where each person of the branch stands, by name, never by activity (F079)."""
+
+    gathering: Gathering
+    present: list[Person]
+    on_leave: list[Person]
+    asked_leave: list[Person]
+    not_yet: list[Person]
+    proxied: frozenset[int]
+
+    @property
+    def size(self) -> int:
+        return len(self.present) + len(self.on_leave) + len(self.asked_leave) + len(self.not_yet)
+
+
+def roll(session: Session, gathering_id: int) -> Roll:
+    """The list of one gathering."""
+    gathering = get(session, gathering_id)
+    members = people.members_of(session, gathering.branch_id, gathering.held_on)
+    rows = session.scalars(sa.select(Attendance).where(Attendance.gathering_id == gathering_id)).all()
+    known = {row.person_id: row for row in rows}
+    missing = [i for i in known if i not in {m.id for m in members}]
+    # Somebody who has left the branch since was there all the same.
+    everyone = members + list(session.scalars(sa.select(Person).where(Person.id.in_(missing))))
+
+    def standing(presence: Presence | None) -> list[Person]:
+        return [p for p in everyone if (known[p.id].presence if p.id in known else None) is presence]
+
+    return Roll(
+        gathering,
+        standing(Presence.PRESENT),
+        standing(Presence.LEAVE),
+        standing(Presence.LEAVE_ASKED),
+        standing(None),
+        frozenset(i for i, row in known.items() if row.via is Via.PROXY),
+    )
+
+
+def current_of(session: Session, branch_id: int, at: datetime) -> Gathering | None:
+    """The branch's gathering of today, or else the last one before."""
+    return session.scalar(
+        sa.select(Gathering)
+        .options(sa.orm.joinedload(Gathering.branch))
+        .where(
+            Gathering.branch_id == branch_id,
+            Gathering.state == GatheringState.PLANNED,
+            Gathering.held_on <= beijing_date(at),
+        )
+        .order_by(Gathering.held_on.desc(), (Gathering.closes_at > at).desc(), Gathering.opens_at.desc())
+        .limit(1)
+    )
+
+
+def next_of_branch(session: Session, branch_id: int, at: datetime) -> Gathering | None:
+    """The branch's next gathering that has not begun."""
+    return session.scalar(
+        sa.select(Gathering)
+        .where(Gathering.branch_id == branch_id, Gathering.state == GatheringState.PLANNED, Gathering.opens_at > at)
+        .order_by(Gathering.opens_at)
+        .limit(1)
+    )
+
+
+def with_leave_asked(session: Session, branch_id: int, at: datetime) -> list[Gathering]:
+    """The branch's gatherings, past or coming, at which a leave waits for the secretary's word."""
+    return list(
+        session.scalars(
+            sa.select(Gathering)
+            .where(
+                Gathering.branch_id == branch_id,
+                Gathering.held_on >= beijing_date(at) - LEAVE_STAYS_OPEN,
+                sa.exists().where(
+                    Attendance.gathering_id == Gathering.id, Attendance.presence == Presence.LEAVE_ASKED
+                ),
+            )
+            .order_by(Gathering.opens_at)
+        )
+    )
+
+
+def sign_for(
+    session: Session, gathering: Gathering, person_ids: Iterable[int], at: datetime, *, by: int
+) -> list[Mark]:
+    """A secretary signs for members without a phone, on the day itself; marked as such (F071). Raises RuleBroken."""
+    if beijing_date(at) != gathering.held_on or at < gathering.opens_at:
+        raise RuleBroken(f"只能在活动当天、开始签到以后代签；这次活动是 {gathering.held_on:%m-%d}。")
+    entries = [CheckIn(gathering.id, person_id, at, Via.PROXY, by) for person_id in person_ids]
+    marks = check_in(session, entries)
+    for entry, mark in zip(entries, marks, strict=True):
+        if mark.is_new:
+            audit.note(session, at, by, "attendance.proxy", f"gathering:{gathering.id}", str(entry.person_id))
+    return marks
+
+
+def undo(session: Session, gathering_id: int, person_id: int, reason: str, at: datetime, *, by: int) -> None:
+    """Take back a mark that was wrong, with a reason; the audit keeps what it was (F074). Raises RuleBroken."""
+    kept = session.get(Attendance, (gathering_id, person_id))
+    if kept is None:
+        raise RuleBroken("这位同志这次没有签到记录。")
+    was = f"{person_id} {kept.presence.label} {kept.via.label} {kept.at.isoformat()}：{reason}"
+    session.delete(kept)
+    audit.note(session, at, by, "attendance.undo", f"gathering:{gathering_id}", was)
+
+
+def reschedule(
+    session: Session,
+    gathering: Gathering,
+    on: date,
+    opens_at: datetime,
+    closes_at: datetime,
+    why: str,
+    at: datetime,
+    *,
+    by: int,
+) -> None:
+    """A branch holds one week's gathering on another day, with a reason (F042). Raises RuleBroken."""
+    if gathering.opens_at <= at:
+        raise RuleBroken("这次活动已经开始签到，不能再改期。")
+    if opens_at <= at:
+        raise RuleBroken("新的日子要在今天之后。")
+    if abs((on - gathering.period_on).days) > 6:
+        raise RuleBroken("只能在同一周前后六天之内改期。")
+    audit.note(session, at, by, "gathering.move", f"gathering:{gathering.id}", f"{gathering.held_on} → {on}：{why}")
+    gathering.held_on, gathering.opens_at, gathering.closes_at = on, opens_at, closes_at
+    gathering.why, gathering.moved_by = f"支部改期：{why}"[:128], by
+
+
+def by_name(members: Iterable[Person], names: Iterable[str]) -> tuple[list[Person], list[str]]:
+    """The members that names mean, and the names that mean nobody or several."""
+    known = {
+        name: list(group) for name, group in groupby(sorted(members, key=lambda p: p.name), key=lambda p: p.name)
+    }
+    found = [known[name][0] for name in names if len(known.get(name, [])) == 1]
+    return found, [name for name in names if len(known.get(name, [])) != 1]

@@ -1,0 +1,307 @@
+"""Who a person is: branches, posts, WeChat accounts, and how an account is bound to a person."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import phonenumbers
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from clock import beijing_date
+from errors import Misunderstood, NotFound, RuleBroken
+from models import (
+    Affiliation,
+    BindingClaim,
+    Branch,
+    ClaimState,
+    Follower,
+    Invite,
+    NoticeKind,
+    Person,
+    Post,
+    Role,
+    Station,
+    Vault,
+)
+from services import audit, outbox
+
+INVITE_LASTS = timedelta(days=30)
+# No letters or digits that are taken for one another when read aloud or from paper.
+_CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+CODE_LENGTH = 6
+#: Wrong guesses an account may make in an hour before it has to wait.
+MAX_GUESSES = 5
+GUESS_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A post with the names of its place."""
+
+    role: Role
+    branch_id: int | None
+    station_id: int | None
+    county_id: int | None
+
+
+def get(session: Session, person_id: int) -> Person:
+    """Raises NotFound."""
+    person = session.get(Person, person_id)
+    if person is None:
+        raise NotFound("没有这个人。")
+    return person
+
+
+def posts(session: Session, person_id: int | None, on: date) -> list[Post]:
+    """The posts somebody holds on a date."""
+    if person_id is None:
+        return []
+    return list(
+        session.scalars(sa.select(Post).where(Post.person_id == person_id, *holds(Post, on)).order_by(Post.id))
+    )
+
+
+def holders(session: Session, role: Role, on: date, **place: int | None) -> list[int]:
+    """Ids of the people who hold a role on a date, in a place such as `branch_id=12`."""
+    where = [getattr(Post, column) == value for column, value in place.items()]
+    return list(
+        session.scalars(
+            sa.select(Post.person_id)
+            .where(Post.role == role, *where, *holds(Post, on))
+            .distinct()
+            .order_by(Post.person_id)
+        )
+    )
+
+
+def branches_of(session: Session, person_id: int, on: date) -> list[Branch]:
+    """The branches a person belongs to on a date, the main one first."""
+    rows = session.scalars(
+        sa.select(Affiliation)
+        .options(joinedload(Affiliation.branch).joinedload(Branch.county))
+        .where(Affiliation.person_id == person_id, *holds(Affiliation, on))
+        .order_by(Affiliation.is_main.desc(), Affiliation.id)
+    )
+    return [row.branch for row in rows]
+
+
+def members_of(session: Session, branch_id: int, on: date) -> list[Person]:
+    """The people of a branch on a date, by name."""
+    return list(
+        session.scalars(
+            sa.select(Person)
+            .join(Affiliation, Affiliation.person_id == Person.id)
+            .where(Affiliation.branch_id == branch_id, *holds(Affiliation, on))
+            .order_by(Person.name, Person.id)
+        )
+    )
+
+
+def station_of(session: Session, station_id: int) -> Station:
+    """Raises NotFound."""
+    station = session.get(Station, station_id)
+    if station is None:
+        raise NotFound("没有这个服务站。")
+    return station
+
+
+def holds(row: type[Affiliation] | type[Post], on: date) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions under which a dated row is in force on a date."""
+    return row.since_on <= on, sa.or_(row.until_on.is_(None), row.until_on > on)
+
+
+# --- binding -------------------------------------------------------------------------------------------------
+
+
+def invite(session: Session, vault: Vault, person_id: int, at: datetime, *, by: int | None) -> str:
+    """A fresh invite code for a person, valid for 30 days, once. Only its digest is stored."""
+    code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(CODE_LENGTH))
+    session.add(Invite(code_index=vault.index(code), person_id=person_id, expires_at=at + INVITE_LASTS))
+    audit.note(session, at, by, "people.invite", f"person:{person_id}")
+    return code
+
+
+def bind_by_code(session: Session, vault: Vault, openid: str, code: str, at: datetime) -> Person:
+    """Bind an account with an invite code. Raises RuleBroken when the code is wrong, used or old."""
+    _limit_guesses(session, openid, at)
+    wrong = RuleBroken("邀请码不对、已用过或已过期。请核对，或向支部书记要一个新的。")
+    found = session.get(Invite, vault.index(code.strip().upper()))
+    if found is None or found.expires_at <= at:
+        raise wrong
+    taken = session.execute(
+        sa.update(Invite)
+        .where(Invite.code_index == found.code_index, Invite.used_at.is_(None))
+        .values(used_at=at, used_by=openid)
+    )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        raise wrong
+    return _bind(session, openid, found.person_id, at, by=None, how="invite")
+
+
+def claim(session: Session, vault: Vault, openid: str, name: str, phone: str, at: datetime) -> list[int]:
+    """Say “I am this person”; the branch secretaries are asked. Returns whom was asked (F029).
+
+    The answer is the same whether or not such a person exists, so that nobody can try out phone numbers.
+    """
+    _limit_guesses(session, openid, at)
+    matches = session.scalars(
+        sa.select(Person).where(Person.phone_index == vault.index(read_phone(phone)), Person.name == name.strip())
+    ).all()
+    asked: list[int] = []
+    for person in matches:
+        waiting = session.scalar(
+            sa.select(BindingClaim.id).where(
+                BindingClaim.openid == openid,
+                BindingClaim.person_id == person.id,
+                BindingClaim.state == ClaimState.WAITING,
+            )
+        )
+        if waiting is None:
+            row = BindingClaim(openid=openid, person_id=person.id, claimed_at=at)
+            session.add(row)
+            session.flush()
+            asked += _ask_secretaries(session, row, person, at)
+    audit.note(session, at, None, "people.claim", f"openid:{openid}", f"{len(matches)}")
+    return asked
+
+
+def _ask_secretaries(session: Session, row: BindingClaim, person: Person, at: datetime) -> list[int]:
+    on = beijing_date(at)
+    secretaries = [
+        who
+        for branch in branches_of(session, person.id, on)
+        for who in holders(session, Role.SECRETARY, on, branch_id=branch.id)
+        if who != person.id
+    ]
+    # A secretary cannot vouch for themselves, and a branch may have none: then the city office is asked.
+    asked = sorted(set(secretaries)) or holders(session, Role.OFFICE, on)
+    facts = {
+        "title": "绑定待确认",
+        "text": f"有人用微信申请绑定为“{person.name}”。认识这位同志并确认是本人，"
+        f"请回复：同意绑定 {row.id}；不是请回复：拒绝绑定 {row.id}",
+    }
+    outbox.tell(session, NoticeKind.BINDING, f"claim:{row.id}", facts, asked, at)
+    return asked
+
+
+def decide_claim(session: Session, claim_id: int, *, accept: bool, at: datetime, by: int) -> BindingClaim:
+    """A secretary's yes or no. Raises NotFound outside their branches, RuleBroken when it is decided already."""
+    row = session.get(BindingClaim, claim_id, options=[joinedload(BindingClaim.person)])
+    if row is None or not _may_decide(session, row.person_id, by, beijing_date(at)):
+        raise NotFound("没有这条待确认的绑定。")
+    state = ClaimState.CONFIRMED if accept else ClaimState.REFUSED
+    changed = session.execute(
+        sa.update(BindingClaim)
+        .where(BindingClaim.id == claim_id, BindingClaim.state == ClaimState.WAITING)
+        .values(state=state, decided_at=at, decided_by=by)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise RuleBroken(f"这条申请处理过了：{row.state.label}。")
+    if accept:
+        _bind(session, row.openid, row.person_id, at, by=by, how="claim")
+        words = f"您已绑定为{row.person.name}。回复“帮助”看看能办什么。"
+    else:
+        words = "绑定申请没有通过。请核对姓名和手机号，或当面向支部书记要邀请码。"
+        audit.note(session, at, by, "people.claim_refused", f"person:{row.person_id}")
+    facts = {"title": "绑定结果", "text": words}
+    recipient = outbox.Recipient(None, row.openid)
+    outbox.queue(session, NoticeKind.BINDING, f"claim-decided:{claim_id}", facts, [recipient], at=at)
+    return row
+
+
+def _may_decide(session: Session, person_id: int, by: int, on: date) -> bool:
+    if by == person_id:
+        return False
+    mine = posts(session, by, on)
+    if any(post.role is Role.OFFICE for post in mine):
+        return True
+    led = {post.branch_id for post in mine if post.role is Role.SECRETARY}
+    return any(branch.id in led for branch in branches_of(session, person_id, on))
+
+
+def waiting_claims(session: Session, by: int, at: datetime) -> list[BindingClaim]:
+    """The claims that somebody may decide, oldest first."""
+    rows = session.scalars(
+        sa.select(BindingClaim)
+        .options(joinedload(BindingClaim.person))
+        .where(BindingClaim.state == ClaimState.WAITING)
+        .order_by(BindingClaim.id)
+        .limit(200)
+    ).all()
+    return [row for row in rows if _may_decide(session, row.person_id, by, beijing_date(at))]
+
+
+def _bind(session: Session, openid: str, person_id: int, at: datetime, *, by: int | None, how: str) -> Person:
+    follower = session.get(Follower, openid)
+    if follower is None:
+        raise NotFound("没有这个微信账号。")
+    if follower.person_id is not None and follower.person_id != person_id:
+        raise RuleBroken("这个微信已经绑定了另一位同志。如需更换，请先回复“解绑”。")
+    follower.person_id, follower.bound_at = person_id, at
+    audit.note(session, at, by or person_id, "people.bind", f"person:{person_id}", f"{how} {openid}")
+    return get(session, person_id)
+
+
+def unbind(session: Session, openid: str, at: datetime) -> None:
+    """Undo a binding; records stay with the person."""
+    follower = session.get(Follower, openid)
+    if follower is None or follower.person_id is None:
+        raise RuleBroken("这个微信还没有绑定。")
+    audit.note(session, at, follower.person_id, "people.unbind", f"person:{follower.person_id}", openid)
+    follower.person_id = follower.bound_at = None
+
+
+def _limit_guesses(session: Session, openid: str, at: datetime) -> None:
+    guesses = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(audit.AuditEntry)
+        .where(
+            audit.AuditEntry.subject == f"openid:{openid}",
+            audit.AuditEntry.act.in_(("people.claim", "people.wrong_code")),
+            audit.AuditEntry.at > at - GUESS_WINDOW,
+        )
+    )
+    if (guesses or 0) >= MAX_GUESSES:
+        raise RuleBroken("试的次数太多了，请一小时后再试，或联系支部书记。")
+
+
+def note_wrong_code(session: Session, openid: str, at: datetime) -> None:
+    """Remember a wrong invite code, so that nobody can try them all."""
+    audit.note(session, at, None, "people.wrong_code", f"openid:{openid}")
+
+
+def read_phone(text: str) -> str:
+    """A Chinese mobile number in its eleven digits. Raises Misunderstood."""
+    try:
+        number = phonenumbers.parse(text.strip(), "CN")
+    except phonenumbers.NumberParseException:
+        raise Misunderstood("手机号没看懂，应是 11 位数字，例如 19900001234。") from None
+    digits = str(number.national_number)
+    if number.country_code != 86 or len(digits) != 11 or not digits.startswith("1"):
+        raise Misunderstood("手机号应是 11 位数字，例如 19900001234。")
+    return digits
+
+
+# --- following -----------------------------------------------------------------------------------------------
+
+
+def follow(session: Session, openid: str, at: datetime, scene: str = "") -> bool:
+    """Note that an account follows us (again). Returns whether it had followed before (F015)."""
+    follower = session.get(Follower, openid)
+    if follower is None:
+        session.add(Follower(openid=openid, met_at=at, is_subscribed=True, scene=scene[:64] or None))
+        return False
+    came_back = follower.left_at is not None
+    follower.is_subscribed, follower.left_at = True, None
+    follower.scene = follower.scene or scene[:64] or None
+    return came_back
+
+
+def unfollow(session: Session, openid: str, at: datetime) -> None:
+    """Nothing is sent to this account any more; records stay (F015)."""
+    follower = session.get(Follower, openid)
+    if follower is not None:
+        follower.is_subscribed, follower.left_at = False, at

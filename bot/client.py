@@ -26,7 +26,7 @@ class CallFailed(AssistantError):
     """A call that gave no result; `code` says why and what to do."""
 
     def __init__(self, code: Code, detail: str = "") -> None:
-        super().__init__(f"{code.reason}{detail and f'（{detail}）'}{code.next_step}")
+        super().__init__(f"{code.says}{detail and f'（{detail}）'}")
         self.code = code
         self.detail = detail
 
@@ -196,5 +196,5 @@ def stable_token(base_url: str, app_id: str, app_secret: str, timeout_seconds: f
         raise TokenUnavailable(f"取 access_token 时连不上 {base_url}。") from None
     if result.get("errcode"):
         code = errcodes.of(int(result["errcode"]), path)
-        raise TokenUnavailable(f"取 access_token 被拒（{code.code}）：{code.reason}{code.next_step}")
+        raise TokenUnavailable(f"取 access_token 被拒（{code.code}）：{code.says}")
     return Fetched(str(result["access_token"]), int(result.get("expires_in", 7200)))

@@ -87,6 +87,11 @@ class Code:
     def stops_the_job(self) -> bool:
         return self.reaction in {STOP, ADMIN}
 
+    @property
+    def says(self) -> str:
+        """Reason and next step as the sentences people read."""
+        return f"{self.reason}。{self.next_step}"
+
     def retry_at(self, at: datetime) -> datetime | None:
         """When a pause that began at `at` is over; None where the code names no pause."""
         if self.until_midnight:

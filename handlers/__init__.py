@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.router import Router
-from handlers import binding, following, gatherings, guide, media, mine
+from handlers import binding, broadcasts, drill, following, gatherings, guide, media, mine, results
 from handlers.context import Context
 
 
@@ -15,7 +15,10 @@ def router(context: Context) -> Router:
         binding.router(context),
         gatherings.router(context),
         mine.router(context),
+        broadcasts.router(context),
         media.router(context),
+        results.router(context),
+        drill.router(context),
     ]
     whole.include(topics)
     whole.include([guide.router(whole, context)])

@@ -21,7 +21,7 @@ class Labelled(StrEnum):
 
     label: str
 
-    def __new__(cls, value: str, label: str) -> Self:
+    def __new__(cls, value: str, label: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label
@@ -156,6 +156,8 @@ class Database:
         with self._sessions() as session:
             session.connection(execution_options={"reading": True})
             yield session
+            # What was read stays readable: a rollback would empty every row that is still held.
+            session.expunge_all()
             session.rollback()
 
     def close(self) -> None:

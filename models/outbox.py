@@ -45,6 +45,11 @@ class NoticeKind(Labelled):
     LEAVE = "leave", "请假"
     ALARM = "alarm", "系统提醒"
 
+    @property
+    def is_bulk(self) -> bool:
+        """Whether it goes to many people at once: then it waits for words to one, and for the morning."""
+        return self in {NoticeKind.STUDY_DAY, NoticeKind.BROADCAST}
+
 
 class Notice(Base):
     """One text for any number of people. `campaign` is what nobody may get twice: the Friday, the broadcast."""
@@ -68,7 +73,7 @@ class Outgoing(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         sa.UniqueConstraint("campaign", "recipient"),
-        sa.Index("ix_outbox_state_due_at", "state", "due_at"),
+        sa.Index("ix_outbox_state_is_bulk_due_at", "state", "is_bulk", "due_at"),
         sa.Index("ix_outbox_openid_state", "openid", "state"),
     )
 
@@ -80,6 +85,8 @@ class Outgoing(Base):
     person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"), index=True)
     openid: Mapped[str | None] = mapped_column(text(64))
     state: Mapped[SendState] = mapped_column(word(SendState))
+    # Notices to many wait behind words to one.
+    is_bulk: Mapped[bool] = mapped_column(default=False)
     channel: Mapped[Channel | None] = mapped_column(word(Channel))
     due_at: Mapped[datetime]
     not_after: Mapped[datetime]

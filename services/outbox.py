@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Follower, Notice, NoticeKind, Outgoing, SendState, insert_new
+from models import Channel, Follower, Notice, NoticeKind, Outgoing, SendState, insert_new
 
 #: How long an answer stays worth sending: as long as the window for customer messages (wechat-platform.md §4.5).
 PERSONAL_NOT_AFTER = timedelta(hours=48)
+#: How long WeChat recognises the same client_msg_id (wechat-platform.md §4.6); a minute is left for our clocks.
+DOUBLES_ARE_REMOVED_FOR = timedelta(minutes=9)
 NO_ACCOUNT = "未绑定微信"
 UNFOLLOWED = "已取消关注"
 
@@ -85,6 +87,7 @@ def _row(
         "person_id": recipient.person_id,
         "openid": recipient.openid,
         "state": SendState.WAITING if reachable else SendState.UNREACHABLE,
+        "is_bulk": notice.kind.is_bulk,
         "due_at": due,
         "not_after": last,
         "attempts": 0,
@@ -121,6 +124,157 @@ def push_late(session: Session, app: str, openid: str, words: str, message_key: 
     """An answer that came too late for the passive reply follows as a customer message (F003)."""
     recipient = Recipient(None, openid)
     queue(session, NoticeKind.LATE_REPLY, f"late:{message_key}", {"text": words}, [recipient], at=at, app=app)
+
+
+# --- the fate of a row ---------------------------------------------------------------------------------------
+
+
+def claim(session: Session, at: datetime, holder: str, limit: int) -> list[Outgoing]:
+    """Take up to `limit` rows that are due, words to one before notices to many; nobody else gets them."""
+    due = (
+        sa.select(Outgoing.id)
+        .where(Outgoing.state == SendState.WAITING, Outgoing.due_at <= at)
+        .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
+        .limit(limit)
+    )
+    if session.get_bind().dialect.name != "sqlite":
+        due = due.with_for_update(skip_locked=True)
+    ids = list(session.scalars(due))
+    session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.id.in_(ids), Outgoing.state == SendState.WAITING)
+        .values(state=SendState.CLAIMED, claimed_at=at, claimed_by=holder, channel=None)
+    )
+    return list(
+        session.scalars(
+            sa.select(Outgoing)
+            .options(sa.orm.joinedload(Outgoing.notice))
+            .where(Outgoing.id.in_(ids), Outgoing.claimed_by == holder, Outgoing.state == SendState.CLAIMED)
+            .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def take_channel(session: Session, ids: Iterable[int], channel: Channel) -> None:
+    """Note, before the call leaves, which way claimed rows go: recovery decides by it."""
+    session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.id.in_(list(ids)), Outgoing.state == SendState.CLAIMED)
+        .values(channel=channel)
+    )
+
+
+def settle(
+    session: Session,
+    row_id: int,
+    state: SendState,
+    at: datetime,
+    *,
+    reason: str | None = None,
+    code: int | None = None,
+    msgid: str | None = None,
+) -> bool:
+    """Give a claimed row its fate. False when something quicker has done so (a delivery event)."""
+    changed = session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.id == row_id, Outgoing.state == SendState.CLAIMED)
+        .values(state=state, settled_at=at, reason=reason and reason[:255], code=code, msgid=msgid)
+    )
+    return changed.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+
+def put_back(session: Session, row_id: int, due_at: datetime, reason: str, *, counts: bool = True) -> None:
+    """A claimed row waits again, until `due_at`; `counts` is whether this was an attempt."""
+    session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.id == row_id, Outgoing.state == SendState.CLAIMED)
+        .values(
+            state=SendState.WAITING,
+            due_at=due_at,
+            reason=reason[:255],
+            attempts=Outgoing.attempts + (1 if counts else 0),
+            claimed_by=None,
+            channel=None,
+        )
+    )
+
+
+def expire(session: Session, at: datetime) -> int:
+    """Mark what is no longer worth sending (F044, pitfall 7)."""
+    changed = session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.state == SendState.WAITING, Outgoing.not_after < at)
+        .values(state=SendState.EXPIRED, settled_at=at, reason="过了最晚发送时间，没有发出")
+    )
+    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def recover(session: Session, at: datetime, holder: str) -> dict[SendState, int]:
+    """Decide what a dead sender left claimed (pitfall 6). The caller is the only sender now.
+
+    A row whose call never left waits again. A template message whose call may have left is sent again only
+    within the ten minutes in which WeChat removes doubles (§4.6); a customer message never: both are unknown.
+    """
+    abandoned = (
+        Outgoing.state == SendState.CLAIMED,
+        sa.or_(Outgoing.claimed_by != holder, Outgoing.claimed_by.is_(None)),
+    )
+    again = session.execute(
+        sa.update(Outgoing)
+        .where(
+            *abandoned,
+            sa.or_(
+                Outgoing.channel.is_(None),
+                sa.and_(Outgoing.channel == Channel.TEMPLATE, Outgoing.claimed_at > at - DOUBLES_ARE_REMOVED_FOR),
+            ),
+        )
+        .values(state=SendState.WAITING, claimed_by=None)
+    )
+    unknown = session.execute(
+        sa.update(Outgoing)
+        .where(*abandoned)
+        .values(state=SendState.UNKNOWN, settled_at=at, reason="发送时程序中断，不知是否已经发出；不会自动重发")
+    )
+    return {SendState.WAITING: again.rowcount, SendState.UNKNOWN: unknown.rowcount}  # type: ignore[attr-defined]
+
+
+def report_delivery(session: Session, openid: str, msgid: str, status: str, at: datetime) -> bool:
+    """What WeChat says later about a template message (§2.3). Returns whether a row was found.
+
+    The event may overtake the answer to the call: then the row is still claimed and has no msgid yet.
+    """
+    said = status.replace(" ", "").lower()
+    state, reason = (SendState.DELIVERED, None) if said == "success" else (SendState.REFUSED, _refusal(said))
+    row_id = session.scalar(
+        sa.select(Outgoing.id).where(Outgoing.msgid == msgid, Outgoing.openid == openid)
+    ) or session.scalar(
+        sa.select(Outgoing.id)
+        .where(
+            Outgoing.openid == openid,
+            Outgoing.state == SendState.CLAIMED,
+            Outgoing.channel == Channel.TEMPLATE,
+            Outgoing.msgid.is_(None),
+        )
+        .order_by(Outgoing.claimed_at)
+        .limit(1)
+    )
+    if row_id is None:
+        return False
+    session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.id == row_id, Outgoing.state.in_((SendState.CLAIMED, SendState.SENT)))
+        .values(state=state, reason=reason, settled_at=at, msgid=msgid)
+    )
+    return True
+
+
+def _refusal(status: str) -> str:
+    if "userblock" in status:
+        return "对方设置了拒收"
+    if "freqlimit" in status:
+        return "微信限制了给此人发送的频率"
+    return "微信内部发送失败"
 
 
 def tally(session: Session, campaign: str) -> dict[SendState, int]:

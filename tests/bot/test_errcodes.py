@@ -47,7 +47,7 @@ def every_meaning():
     yield from (TIMED_OUT, UNREACHABLE, of(123456), of_status(502), of_status(429), of_status(404))
 
 
-@pytest.mark.parametrize("code", every_meaning(), ids=lambda code: str(code.code))
+@pytest.mark.parametrize("code", list(every_meaning()), ids=lambda code: str(code.code))
 def test_every_meaning_speaks_chinese_and_leads_to_exactly_one_act(code):
     assert CHINESE.search(code.reason)
     assert CHINESE.search(code.next_step)

@@ -1,0 +1,107 @@
+"""法学会助手: makes every part and hands it to those that need it. `python app.py --help` lists the commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from flask import Flask
+
+import clock
+import handlers
+from bot import tokens, webhook
+from bot.client import Client, stable_token
+from bot.desk import Desk
+from bot.inbox import SqlInbox
+from bot.router import Router
+from clock import Now
+from config import Settings, WeChat
+from handlers.context import Context
+from metrics import Metrics
+from models import Database, Vault
+from scheduler import timetable
+from scheduler.clockwork import Clockwork
+from scheduler.delivery import Delivery
+from services import outbox
+from web import status
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything one process may need; making it opens no connection and starts no thread."""
+
+    settings: Settings
+    now: Now
+    metrics: Metrics
+    database: Database
+    router: Router
+    clients: dict[str, Client]
+
+    def desk(self) -> Desk:
+        """Starts the threads that take messages."""
+        return Desk(SqlInbox(outbox.push_late), self.router, self.database.transaction, self.now, self.metrics)
+
+    def delivery(self, now: Now | None = None) -> Delivery:
+        """Starts the threads that send."""
+        return Delivery(
+            self.database,
+            self.clients,
+            self.settings.wechat.templates,
+            now or self.now,
+            self.metrics,
+            per_second=self.settings.sending.per_second,
+        )
+
+    def clockwork(self) -> Clockwork:
+        return Clockwork(self.database, timetable.rules(self.settings))
+
+
+def make(settings: Settings, now: Now = clock.now) -> Parts:
+    """Make the parts from the settings."""
+    metrics = Metrics()
+    database = Database(settings.database.url, Vault(settings.server.secret_key))
+    clients = {
+        "official": _client(
+            settings.wechat, settings.wechat.app_id, settings.wechat.app_secret, database, now, metrics
+        )
+    }
+    mini = settings.mini_program
+    if mini.app_id:
+        clients["mini"] = _client(settings.wechat, mini.app_id, mini.app_secret, database, now, metrics)
+    router = handlers.router(Context(settings, database.vault))
+    return Parts(settings, now, metrics, database, router, clients)
+
+
+def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, now: Now, metrics: Metrics) -> Client:
+    fetch = partial(stable_token, wechat.api_base_url, app_id, app_secret, wechat.timeout_seconds)
+    keeper = tokens.TokenKeeper(app_id, fetch, database.transaction, now, metrics)
+    return Client(app_id, keeper, wechat.api_base_url, wechat.timeout_seconds)
+
+
+def web(parts: Parts, desk: Desk) -> Flask:
+    """The Flask application: WeChat's callbacks, and what operators look at."""
+    app = Flask("assistant")
+    app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
+    app.secret_key = parts.settings.server.secret_key
+    for path, account in _accounts(parts.settings):
+        app.register_blueprint(webhook.blueprint(path, account, desk, parts.now, parts.metrics))
+    app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
+    return app
+
+
+def _accounts(settings: Settings) -> list[tuple[str, webhook.Account]]:
+    wechat, mini = settings.wechat, settings.mini_program
+    official = webhook.Account("official", wechat.app_id, wechat.token, wechat.mode, wechat.encoding_aes_key)
+    accounts = [("/wechat", official)]
+    if mini.app_id:
+        mode: webhook.Mode = "safe" if mini.encoding_aes_key else "plain"
+        is_json = mini.format == "json"
+        account = webhook.Account("mini", mini.app_id, mini.token, mode, mini.encoding_aes_key, is_json)
+        accounts.append(("/wechat/mini", account))
+    return accounts
+
+
+if __name__ == "__main__":
+    from commands import main
+
+    main()

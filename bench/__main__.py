@@ -1,0 +1,98 @@
+"""python -m bench storm: the measurements of this project, each a command of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from bench.stores import KINDS
+from bench.storm import Plan, storm
+from bench.table import lines
+
+TARGETS = ("werobot", "flask_wechatpy", "ours")
+
+
+def _names(allowed: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
+    def split(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if unknown := set(names) - set(allowed):
+            raise click.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(allowed)}")
+        return names
+
+    return split
+
+
+@click.group()
+def bench() -> None:
+    """Benchmarks 性能测试."""
+    signal.signal(signal.SIGTERM, _end)
+
+
+@bench.command("storm")
+@click.option(
+    "--messages",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="members who check in 签到人数",
+)
+@click.option(
+    "--connections", default=128, show_default=True, type=click.IntRange(1, 2000), help="at a time 并发连接"
+)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="runs of every target 轮数")
+@click.option(
+    "--limit",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(1, 600),
+    help="seconds a run 每次上限秒数",
+)
+@click.option("--databases", default="postgresql,sqlite", show_default=True, callback=_names(tuple(KINDS)))
+@click.option("--targets", default=",".join(TARGETS), show_default=True, callback=_names(TARGETS))
+@click.option(
+    "--workers",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="ours, on a server 我们的进程数",
+)
+@click.option("--quick", is_flag=True, help="2,000 messages, one round of at most 6 s 快速看一眼")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="write every figure there")
+def _storm(
+    messages: int,
+    connections: int,
+    rounds: int,
+    limit: float,
+    databases: tuple[str, ...],
+    targets: tuple[str, ...],
+    workers: int,
+    quick: bool,
+    json_file: Path | None,
+) -> None:
+    """The Friday storm 周五签到风暴: everybody checks in at once.
+
+    Exit status 1 if a target could not be measured, or ours failed anybody or lost a row.
+    """
+    if quick:
+        messages, rounds, limit = min(messages, 2_000), 1, min(limit, 6.0)
+    plan = Plan(messages, connections, rounds, limit, databases, targets, workers)
+    results = storm(plan, say=lambda line: click.echo(line, err=True))
+    click.echo("\n".join(lines(results)))
+    if json_file:
+        json_file.write_text(json.dumps(results.as_json(), ensure_ascii=False, indent=2) + "\n", "utf-8")
+    sys.exit(0 if results.is_clean else 1)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """A polite kill unwinds like Ctrl-C, so that everything started is stopped."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    bench(prog_name="python -m bench")

@@ -1,0 +1,202 @@
+"""run, web, worker, scheduler: the same parts in one process or in several."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import click
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from waitress import create_server
+
+import app
+import schema
+from commands import parts as made
+from errors import ConfigurationError
+from scheduler.clockwork import Clockwork
+from scheduler.delivery import Delivery
+
+log = structlog.get_logger("serving")
+
+TICK_SECONDS = 10
+DELIVER_SECONDS = 1
+RECOVER_SECONDS = 5
+DIE_WITH_PARENT = 1
+
+
+@click.command(short_help="全部在一个进程里运行 · everything in one process")
+def run() -> None:
+    """全部在一个进程里运行：网页、定时、发送。
+
+    Everything in one process: the web server, the clock, the sender.
+    """
+    made.set_up_log()
+    parts = made.parts(must_be_current=False)
+    _require_free_port(parts.settings.server.host, parts.settings.server.port)
+    if parts.database.is_sqlite:
+        schema.upgrade(parts.database)
+    schema.require(parts.database)
+    desk = parts.desk()
+    clock = _clock(
+        parts, [_ticking(parts.clockwork(), parts), _delivering(parts.delivery()), (desk.recover, RECOVER_SECONDS)]
+    )
+    server = create_server(
+        app.web(parts, desk),
+        host=parts.settings.server.host,
+        port=parts.settings.server.port,
+        threads=parts.settings.server.threads,
+        ident=None,
+    )
+    _on_stop(server.close)
+    log.info("serving", address=f"http://{parts.settings.server.host}:{parts.settings.server.port}")
+    try:
+        server.run()
+    finally:
+        clock.shutdown(wait=False)
+        desk.stop()
+        parts.database.close()
+
+
+@click.command(short_help="只运行网页服务 · the web server only")
+def web() -> None:
+    """只运行网页服务（接收微信消息）；按 server.workers 起几个进程。
+
+    The web server only, in `server.workers` processes.
+    """
+    made.set_up_log()
+    parts = made.parts()
+    server = parts.settings.server
+    _require_free_port(server.host, server.port)
+    parts.database.close()
+    Granian(
+        "commands.serving:web_worker",
+        address=server.host,
+        port=server.port,
+        interface=Interfaces.WSGI,
+        workers=server.workers,
+        blocking_threads=server.threads,
+        backlog=2048,
+        factory=True,
+        log_access=False,
+        log_enabled=False,
+        websockets=False,
+    ).serve()
+
+
+def web_worker() -> Flask:
+    """One process of `web`; it dies with the process that started it."""
+    _die_with_parent()
+    made.set_up_log()
+    parts = made.parts()
+    desk = parts.desk()
+    _clock(parts, [(desk.recover, RECOVER_SECONDS)])
+    return app.web(parts, desk)
+
+
+@click.command(short_help="只运行发送 · the sender only")
+def worker() -> None:
+    """只运行发送：把待发的消息发出去。
+
+    The sender only: delivers the outbox.
+    """
+    made.set_up_log()
+    parts = made.parts()
+    delivery = parts.delivery()
+    _until_stopped(_clock(parts, [_delivering(delivery)]), delivery.stop)
+
+
+@click.command(short_help="只运行定时 · the clock only")
+def scheduler() -> None:
+    """只运行定时：决定到期的事项。可以起几个，同一时刻只有一个在做。
+
+    The clock only. Several may run; one at a time decides.
+    """
+    made.set_up_log()
+    parts = made.parts()
+    _until_stopped(_clock(parts, [_ticking(parts.clockwork(), parts)]), lambda: None)
+
+
+def _ticking(clockwork: Clockwork, parts: app.Parts) -> tuple[Callable[[], object], int]:
+    def tick() -> None:
+        for decision in clockwork.tick(parts.now()):
+            log.info(
+                "due", rule=decision.rule, subject=decision.subject, state=decision.state.value, note=decision.note
+            )
+
+    return tick, TICK_SECONDS
+
+
+def _delivering(delivery: Delivery) -> tuple[Callable[[], object], int]:
+    return delivery.run, DELIVER_SECONDS
+
+
+def _clock(parts: app.Parts, jobs: list[tuple[Callable[[], object], int]]) -> BackgroundScheduler:
+    """APScheduler only wakes us; a missed wake-up is made up by the next one (stack.md)."""
+    clock = BackgroundScheduler(timezone="UTC")
+    for job, seconds in jobs:
+        clock.add_job(
+            _guarded(job), "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None,
+            next_run_time=parts.now(),
+        )  # fmt: skip
+    clock.start()
+    return clock
+
+
+def _guarded(job: Callable[[], object]) -> Callable[[], None]:
+    def guarded() -> None:
+        try:
+            job()
+        except Exception:
+            log.exception("job.failed", job=getattr(job, "__qualname__", str(job)))
+
+    return guarded
+
+
+def _until_stopped(clock: BackgroundScheduler, finish: Callable[[], None]) -> None:
+    stopped = threading.Event()
+    _on_stop(stopped.set)
+    stopped.wait()
+    clock.shutdown(wait=True)
+    finish()
+
+
+def _on_stop(stop: Callable[[], None]) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+def _require_free_port(host: str, port: int) -> None:
+    """Raises ConfigurationError while there is still somebody to read it."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"不能在 {host}:{port} 上监听：{error.strerror}。另一个程序占着端口？"
+                f"关掉它，或用 BOT_SERVER__PORT=8010 换一个。"
+            ) from None
+
+
+def _die_with_parent() -> None:
+    """A worker must not outlive a killed parent and keep its port (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
+
+
+COMMANDS: list[click.Command] = [run, web, worker, scheduler]

@@ -1,0 +1,256 @@
+"""Delivers the outbox: claims rows, chooses how each person can be reached, calls WeChat, writes down the fate."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from bot import fields, leases
+from bot.client import Client, NotSent, Sent
+from bot.errcodes import Reaction
+from bot.replies import fit
+from clock import Now
+from config import Template
+from metrics import Metrics
+from models import Channel, Database, NoticeKind, Outgoing, SendState
+from services import outbox, people, reach
+
+log = structlog.get_logger("delivery")
+
+LEASE = "sender"
+LEASE_FOR = timedelta(seconds=15)
+#: WeChat's own advice is at most some ten calls at once for one account (wechat-platform.md §8.5).
+CALLS_AT_ONCE = 8
+MAX_ATTEMPTS = 5
+FIRST_PAUSE = timedelta(seconds=5)
+CIRCUIT_PAUSE = timedelta(minutes=1)
+#: These are answers to something a person just did: nearer in the chat than in a template.
+PERSONAL = frozenset({NoticeKind.CASE_UPDATE, NoticeKind.LATE_REPLY, NoticeKind.BINDING, NoticeKind.LEAVE})
+#: What has no template of its own borrows the plain work notice.
+BORROWED = NoticeKind.BROADCAST
+CUSTOMER_WINDOW_CODES = frozenset({45015, 45047, 48002})
+NOT_FOLLOWING_CODES = frozenset({43004, 50005})
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one row will go, or why it cannot."""
+
+    channel: Channel | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A claimed row with its words, away from the session."""
+
+    row_id: int
+    openid: str
+    app: str
+    kind: NoticeKind
+    facts: dict[str, str]
+    attempts: int
+    not_after: datetime
+    has_window: bool
+    #: The client_msg_id: the same for every try of this row, so that WeChat removes doubles (§4.6).
+    once: str
+
+
+class Delivery:
+    """One sender. Only the holder of the lease sends; the others wait to take over."""
+
+    def __init__(
+        self,
+        database: Database,
+        clients: Mapping[str, Client],
+        templates: Mapping[str, Template],
+        now: Now,
+        metrics: Metrics,
+        *,
+        per_second: int = 20,
+    ) -> None:
+        self._database = database
+        self._clients = clients
+        self._templates = templates
+        self._now = now
+        self._metrics = metrics
+        self._batch = per_second
+        self._holder = secrets.token_hex(8)
+        self._held = False
+        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, "sender")
+
+    def run(self) -> int:
+        """Send at most one second's worth of what is due. Returns how many rows were claimed."""
+        at = self._now()
+        with self._database.transaction() as session:
+            if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
+                self._held = False
+                return 0
+            if not self._held:
+                left = outbox.recover(session, at, self._holder)
+                self._held = True
+                if any(left.values()):
+                    log.warning("outbox.recovered", **{state.value: n for state, n in left.items()})
+            expired = outbox.expire(session, at)
+            rows = outbox.claim(session, at, self._holder, self._batch)
+            parcels = self._pack(session, rows, at)
+        if expired:
+            log.warning("outbox.expired", rows=expired)
+        if parcels:
+            self._send(parcels, at)
+        return len(rows)
+
+    def run_until_empty(self, limit: int = 100_000) -> int:
+        """Send all that is due now, for `tick --at`. Returns how many rows were claimed."""
+        total = 0
+        while total < limit and (sent := self.run()):
+            total += sent
+        return total
+
+    def stop(self) -> None:
+        """Finish the calls under way and let another sender take over at once."""
+        self._pool.shutdown(wait=True)
+        with self._database.transaction() as session:
+            leases.give_back(session, LEASE, self._holder)
+
+    # --- choosing ----------------------------------------------------------------------------------------
+
+    def _pack(self, session: Session, rows: list[Outgoing], at: datetime) -> list[Parcel]:
+        windows = reach.windows(session, [row.openid for row in rows if row.openid], at)
+        parcels = []
+        for row in rows:
+            window = windows.get(row.openid or "")
+            parcels.append(
+                Parcel(
+                    row.id, row.openid or "", row.notice.app, row.notice.kind, json.loads(row.notice.facts),
+                    row.attempts, row.not_after, window is not None and window.is_open(at),
+                    f"{row.id}-{row.notice.queued_at:%m%d%H%M%S%f}",
+                )
+            )  # fmt: skip
+        return parcels
+
+    def way(self, kind: NoticeKind, has_window: bool, app: str = "official") -> Way:
+        """The channel that fits: personal words in the chat while it is open, notices as templates."""
+        template = self._template(kind) if app == "official" else None
+        if has_window and (kind in PERSONAL or template is None):
+            return Way(Channel.CUSTOMER)
+        if template is not None and kind is not NoticeKind.LATE_REPLY:
+            return Way(Channel.TEMPLATE)
+        return Way(None, "48 小时内没有来过消息，也没有可用的模板；请用电话或当面告知")
+
+    def _template(self, kind: NoticeKind) -> Template | None:
+        return self._templates.get(kind.value) or self._templates.get(BORROWED.value)
+
+    # --- sending -----------------------------------------------------------------------------------------
+
+    def _send(self, parcels: list[Parcel], at: datetime) -> None:
+        ways = {parcel.row_id: self.way(parcel.kind, parcel.has_window, parcel.app) for parcel in parcels}
+        templated = [p for p in parcels if ways[p.row_id].channel is Channel.TEMPLATE]
+        with self._database.transaction() as session:
+            outbox.take_channel(session, [p.row_id for p in templated], Channel.TEMPLATE)
+            for parcel in parcels:
+                if ways[parcel.row_id].channel is None:
+                    outbox.settle(
+                        session, parcel.row_id, SendState.UNREACHABLE, at, reason=ways[parcel.row_id].reason
+                    )
+        results = list(self._pool.map(self._call_template, templated))
+        with self._database.transaction() as session:
+            for parcel, result in zip(templated, results, strict=True):
+                self._note(session, parcel, Channel.TEMPLATE, result)
+        for parcel in parcels:
+            if ways[parcel.row_id].channel is Channel.CUSTOMER:
+                self._send_text(parcel)
+
+    def _send_text(self, parcel: Parcel) -> None:
+        # Nothing removes doubles here, so each call is noted before it leaves and settled at once after.
+        with self._database.transaction() as session:
+            outbox.take_channel(session, [parcel.row_id], Channel.CUSTOMER)
+        text = parcel.facts.get("text") or parcel.facts.get("title", "")
+        result = self._clients[parcel.app].send_text(parcel.openid, fit(text))
+        with self._database.transaction() as session:
+            self._note(session, parcel, Channel.CUSTOMER, result)
+
+    def _call_template(self, parcel: Parcel) -> Sent | NotSent | str:
+        template = self._template(parcel.kind)
+        if template is None:
+            return "没有配置模板"
+        data = rendered(template, parcel.facts)
+        problems = [p for name, value in data.items() if (p := fields.problem(name, value))]
+        if problems:
+            return "模板内容不合要求：" + "；".join(problems)
+        return self._clients[parcel.app].send_template(parcel.openid, template.id, data, parcel.once)
+
+    def _note(self, session: Session, parcel: Parcel, channel: Channel, result: Sent | NotSent | str) -> None:
+        at = self._now()
+        if isinstance(result, str):
+            fate = SendState.REFUSED
+            outbox.settle(session, parcel.row_id, fate, at, reason=result)
+        elif isinstance(result, Sent):
+            fate = SendState.SENT
+            outbox.settle(session, parcel.row_id, fate, at, msgid=result.msgid)
+        else:
+            fate = self._note_failure(session, parcel, channel, result, at)
+        self._metrics.sends.labels(channel.value, fate.value).inc()
+
+    def _note_failure(
+        self, session: Session, parcel: Parcel, channel: Channel, result: NotSent, at: datetime
+    ) -> SendState:
+        code, reason = result.code, result.code.says
+        if code.reaction is Reaction.TOKEN or (code.code < 0 and not result.may_have_left and code.code != -1):
+            # The call never left: no token, no connection. It is not the row's fault.
+            outbox.put_back(session, parcel.row_id, at + CIRCUIT_PAUSE, result.detail or reason, counts=False)
+            return SendState.WAITING
+        if result.may_have_left and channel is Channel.CUSTOMER:
+            outbox.settle(session, parcel.row_id, SendState.UNKNOWN, at, reason=reason, code=code.code)
+            return SendState.UNKNOWN
+        if channel is Channel.CUSTOMER and code.may_retry and not code.may_resend:
+            outbox.settle(session, parcel.row_id, SendState.UNKNOWN, at, reason=reason, code=code.code)
+            return SendState.UNKNOWN
+        if (code.may_retry or result.may_have_left) and parcel.attempts + 1 < MAX_ATTEMPTS:
+            outbox.put_back(
+                session, parcel.row_id, code.retry_at(at) or at + FIRST_PAUSE * 2**parcel.attempts, reason
+            )
+            return SendState.WAITING
+        if channel is Channel.CUSTOMER and code.code in CUSTOMER_WINDOW_CODES and self._can_fall_back(parcel):
+            return self._fall_back(session, parcel, at)
+        if code.code in NOT_FOLLOWING_CODES:
+            people.unfollow(session, parcel.openid, at)
+            state = SendState.UNREACHABLE
+        elif result.may_have_left:
+            state = SendState.UNKNOWN
+        else:
+            state = SendState.REFUSED if code.ends_this_recipient else SendState.UNREACHABLE
+        outbox.settle(session, parcel.row_id, state, at, reason=f"{reason}（{code.code}）", code=code.code)
+        return state
+
+    def _can_fall_back(self, parcel: Parcel) -> bool:
+        return parcel.kind is not NoticeKind.LATE_REPLY and self._template(parcel.kind) is not None
+
+    def _fall_back(self, session: Session, parcel: Parcel, at: datetime) -> SendState:
+        """The chat is closed after all: the same row goes as a template message (F110)."""
+        outbox.take_channel(session, [parcel.row_id], Channel.TEMPLATE)
+        result = self._call_template(parcel)
+        if isinstance(result, Sent):
+            outbox.settle(session, parcel.row_id, SendState.SENT, at, msgid=result.msgid)
+            return SendState.SENT
+        reason = result if isinstance(result, str) else result.code.says
+        outbox.settle(session, parcel.row_id, SendState.UNREACHABLE, at, reason=reason)
+        return SendState.UNREACHABLE
+
+
+def rendered(template: Template, facts: Mapping[str, str]) -> dict[str, str]:
+    """A template's fields, filled and fitted; a placeholder that nothing fills stays empty and is refused."""
+    known = _Facts(facts)
+    return {name: fields.fitted(name, text.format_map(known)) for name, text in template.fields.items()}
+
+
+class _Facts(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return ""

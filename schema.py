@@ -1,0 +1,63 @@
+"""Brings a database to the tables this version needs, and back (Alembic underneath)."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DatabaseError
+
+import config
+from errors import ConfigurationError
+from models import Database
+
+
+def _alembic() -> Config:
+    return Config(str(config.ROOT / "alembic.ini"))
+
+
+def head() -> str | None:
+    """The revision this version of the code needs."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def current(database: Database) -> str | None:
+    """The revision a database is at; None for an empty one. Raises ConfigurationError when it cannot be read."""
+    try:
+        with database.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except DatabaseError as error:
+        raise ConfigurationError(_unreadable(database, error)) from None
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Raises ConfigurationError with one sentence."""
+    current(database)
+    settings = _alembic()
+    with database.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Go back to an older revision; what only newer tables hold is lost."""
+    settings = _alembic()
+    with database.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, revision)
+
+
+def require(database: Database) -> None:
+    """Raises ConfigurationError unless the database is at `head`."""
+    found = current(database)
+    if found != head():
+        state = "还没有建表" if found is None else f"是旧版本（{found}）"
+        raise ConfigurationError(f"数据库{state}，请先运行：python app.py migrate")
+
+
+def _unreadable(database: Database, error: DatabaseError) -> str:
+    where = database.url.render_as_string(hide_password=True)
+    if database.is_sqlite and "not a database" in str(error):
+        return f"数据库文件 {database.url.database} 已损坏或不是 SQLite 文件；请用 python app.py restore 从备份恢复。"
+    return f"连不上数据库 {where}：{type(error.orig).__name__}。请检查 database.url 和数据库服务。"

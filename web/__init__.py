@@ -1,0 +1,1 @@
+"""Pages and answers for operators: is it alive, can it serve, what does it count."""

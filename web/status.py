@@ -1,0 +1,110 @@
+"""`/healthz` (the process lives), `/readyz` (it can serve, with reasons), `/metrics`, and the front page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, render_template
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from bot import tokens
+from clock import Now, beijing_date
+from config import Settings
+from metrics import Metrics
+from models import Database, Due, DueState, Lease, Outgoing, SendState
+from services import rhythm
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `is_fatal` means: without it no message can be answered."""
+
+    name: str
+    is_ok: bool
+    says: str
+    is_fatal: bool = False
+
+
+def blueprint(settings: Settings, database: Database, metrics: Metrics, now: Now) -> Blueprint:
+    pages = Blueprint(
+        "status", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
+    )
+
+    @pages.get("/healthz")
+    def alive() -> Response:
+        return Response("ok\n", mimetype="text/plain")
+
+    @pages.get("/readyz")
+    def ready() -> Response:
+        checks = look(settings, database, now())
+        can_serve = all(check.is_ok for check in checks if check.is_fatal)
+        body = json.dumps({"ready": can_serve, "checks": [asdict(check) for check in checks]}, ensure_ascii=False)
+        return Response(body, 200 if can_serve else 503, mimetype="application/json")
+
+    @pages.get("/metrics")
+    def count() -> Response:
+        _gauge(database, metrics)
+        return Response(metrics.page(), mimetype="text/plain; version=0.0.4")
+
+    @pages.get("/")
+    def front() -> Response:
+        page = render_template(
+            "front.html", checks=look(settings, database, now()), is_local=settings.wechat.is_local
+        )
+        answer = Response(page)
+        answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; img-src 'self'"
+        return answer
+
+    return pages
+
+
+def look(settings: Settings, database: Database, at: datetime) -> list[Check]:
+    """What an operator wants to know first, in words."""
+    try:
+        with database.reading() as session:
+            return [Check("数据库", True, "可以读写", is_fatal=True), *_inside(session, settings, at)]
+    except SQLAlchemyError as error:
+        return [Check("数据库", False, f"打不开：{type(error).__name__}", is_fatal=True)]
+
+
+def _inside(session: Session, settings: Settings, at: datetime) -> list[Check]:
+    stopped = tokens.circuit(session, settings.wechat.app_id, at)
+    waiting = _count(session, Outgoing, SendState.WAITING)
+    unknown = _count(session, Outgoing, SendState.UNKNOWN)
+    late = session.scalar(
+        sa.select(sa.func.count()).select_from(Due).where(Due.state == DueState.WAITING, Due.due_at <= at)
+    )
+    warnings = rhythm.calendar(session, settings.calendar).warnings(beijing_date(at).year)
+    return [
+        Check("调用微信", stopped is None, stopped or "正常"),
+        Check("定时", _is_held(session, "scheduler", at), "有调度进程在值守" if _is_held(session, "scheduler", at) else "没有调度进程在值守"),
+        Check("发送", _is_held(session, "sender", at), f"待发 {waiting}，结果不明 {unknown}"),
+        Check("到期事项", not late, f"到期未办 {late}" if late else "没有积压"),
+        *[Check("日历", False, warning) for warning in warnings],
+    ]  # fmt: skip
+
+
+def _is_held(session: Session, name: str, at: datetime) -> bool:
+    lease = session.get(Lease, name)
+    return lease is not None and lease.until > at
+
+
+def _count(session: Session, table: type[Outgoing], state: SendState) -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(table).where(table.state == state)) or 0
+
+
+def _gauge(database: Database, metrics: Metrics) -> None:
+    with database.reading() as session:
+        sends = {
+            row[0]: row[1]
+            for row in session.execute(sa.select(Outgoing.state, sa.func.count()).group_by(Outgoing.state))
+        }
+        dues = {row[0]: row[1] for row in session.execute(sa.select(Due.state, sa.func.count()).group_by(Due.state))}
+    for state in SendState:
+        metrics.outbox.labels(state.value).set(sends.get(state, 0))
+    for due_state in DueState:
+        metrics.dues.labels(due_state.value).set(dues.get(due_state, 0))

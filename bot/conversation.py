@@ -70,7 +70,9 @@ class Flow:
             turn.keep(None)
             return f"已取消{self.name}，什么也没有提交。"
         if word in AGAIN:
-            turn.keep(Talk(self.name, {}, turn.at))
+            # What was known before the first question (which gathering, which case) still is.
+            asked = {question.name for question in self.questions}
+            turn.keep(Talk(self.name, {k: v for k, v in talk.said.items() if k not in asked}, turn.at))
             return self.proceed(turn, first=True)
         if word in BACK:
             return self._go_back(turn, talk)

@@ -33,6 +33,8 @@ def parts(*, must_be_current: bool = True) -> app.Parts:
 def set_up_log(level: int = logging.INFO) -> None:
     """One line an event on stderr."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    # It says so each time a job is still busy when its next turn comes; that is how it is meant to be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

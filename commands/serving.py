@@ -57,7 +57,7 @@ def run() -> None:
         threads=parts.settings.server.threads,
         ident=None,
     )
-    _on_stop(server.close)
+    _on_stop(_leave)
     log.info("serving", address=f"http://{parts.settings.server.host}:{parts.settings.server.port}")
     try:
         server.run()
@@ -168,6 +168,11 @@ def _until_stopped(clock: BackgroundScheduler, finish: Callable[[], None]) -> No
     stopped.wait()
     clock.shutdown(wait=True)
     finish()
+
+
+def _leave() -> None:
+    """waitress ends its loop on SystemExit, whatever connections are still open."""
+    raise SystemExit(0)
 
 
 def _on_stop(stop: Callable[[], None]) -> None:

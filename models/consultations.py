@@ -89,7 +89,10 @@ class Consultation(Base):
 
 
 class CaseStep(Base):
-    """What happened to a case, in order; nothing is ever changed or taken out (no lost history, F092)."""
+    """What happened to a case, in order: no lost history (F092).
+
+    Nothing is ever changed or taken out, except the words, when their citizen asks for it (F100).
+    """
 
     __tablename__ = "case_steps"
 

@@ -27,6 +27,8 @@ class Decision:
     station: Station | None
     told: tuple[int, ...]
     why: str
+    #: Nobody in the county: the city office finds somebody.
+    is_pool: bool = False
 
 
 def decide(session: Session, county: County, holidays: Holidays, at: datetime) -> Decision:
@@ -47,7 +49,9 @@ def decide(session: Session, county: County, holidays: Holidays, at: datetime) -
         name = people.get(session, chosen).name
         why = f"{county.name}此刻没有开门的服务站，请本区未结案件最少的值班律师{name}（{loads.get(chosen, 0)} 件）。"
         return Decision(session.get(Station, at_station) if at_station else None, (chosen,), why)
-    return Decision(None, tuple(offices(session, on)), f"{county.name}没有值班律师，转市法学会办公室统一安排。")
+    return Decision(
+        None, tuple(offices(session, on)), f"{county.name}没有值班律师，转市法学会办公室统一安排。", is_pool=True
+    )
 
 
 def lawyers(session: Session, county_id: int, on: date) -> list[int]:
@@ -93,7 +97,8 @@ def _duty(session: Session, county_id: int, on: date) -> dict[int, list[int]]:
     )
     duty: dict[int, list[int]] = {}
     for station_id, person_id in rows:
-        duty.setdefault(station_id, []).append(person_id)
+        if station_id is not None:
+            duty.setdefault(station_id, []).append(person_id)
     return duty
 
 
@@ -101,12 +106,8 @@ def _is_open(station: Station, holidays: Holidays, at: datetime) -> bool:
     return stations.on(station.hours, beijing_date(at), holidays).is_open(at)
 
 
-def _open_cases(
-    session: Session, column: sa.orm.InstrumentedAttribute[int | None], ids: list[int]
-) -> dict[int, int]:
+def _open_cases(session: Session, column: sa.orm.InstrumentedAttribute[int | None], ids: list[int]) -> dict[int, int]:
     rows = session.execute(
-        sa.select(column, sa.func.count())
-        .where(column.in_(ids), Consultation.state.in_(OPEN))
-        .group_by(column)
+        sa.select(column, sa.func.count()).where(column.in_(ids), Consultation.state.in_(OPEN)).group_by(column)
     )
     return {owner: count for owner, count in rows if owner is not None}

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session, joinedload
 
-from clock import beijing
+from clock import beijing, beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
 from models import (
     CaseNumber,
@@ -28,7 +28,6 @@ from models import (
     Matter,
     Notice,
     NoticeKind,
-    Person,
     Step,
     Urgency,
     Wish,
@@ -42,6 +41,9 @@ LONGEST_WORDS = 1000
 LOW_RATING = 2
 OVER = (CaseState.CLOSED, CaseState.WITHDRAWN)
 ERASED = "（内容已由本人删除）"
+
+#: The names that a case is shown with; relationships are never loaded behind one's back.
+WITH_NAMES = (joinedload(Consultation.county), joinedload(Consultation.station), joinedload(Consultation.lawyer))
 
 NOT_YOURS = "没有查到这个编号。请核对；您自己的咨询，回复“查询”就能看到。"
 
@@ -82,8 +84,8 @@ def read_number(text: str) -> tuple[Number | None, str]:
     match = _NUMBER.match(text)
     if match is None:
         return None, text.strip()
-    day = match["day"]
-    return Number(str(int(day)).zfill(6) if day else None, int(match["last"])), text[match.end() :].strip(" \n:：,，。;；")
+    day = f"{int(match['day']):06d}" if match["day"] else None
+    return Number(day, int(match["last"])), text[match.end() :].strip(" \n:：,，。;；")
 
 
 def read_words(text: str) -> str:
@@ -131,29 +133,28 @@ def ask(session: Session, question: Question, holidays: Holidays, at: datetime) 
 
 def tell_assigned(session: Session, case: Consultation, county: str, told: tuple[int, ...], at: datetime) -> None:
     """“There is a case”, without a word of what was asked (P5)."""
-    facts = {
-        "number": case.number,
-        "matter": case.matter.label,
-        "county": county,
-        "time": say_when(at),
-        "text": f"有新的咨询 {case.number}（{county}，{case.matter.label}，{case.urgency.label}）。"
-        f"回复“接单 {case.number}”接下，回复“待办”看全部。",
-    }
     campaign = f"case:{case.number}:assigned:{_last_step_id(session, case)}"
-    outbox.tell(session, NoticeKind.CASE_ASSIGNED, campaign, facts, told, at)
+    outbox.tell(session, NoticeKind.CASE_ASSIGNED, campaign, _assigned_facts(case, county, at), told, at)
+
+
+def _assigned_facts(case: Consultation, county: str, at: datetime) -> dict[str, str]:
+    if case.is_dangerous:
+        # The number only: a push is read on lock screens (F095).
+        matter, county = "紧急，请立即处理", "见系统"
+        text = f"紧急咨询 {case.number}，请立即处理：回复“看 {case.number}”，能办的请“接单 {case.number}”。"
+    else:
+        matter = case.matter.label
+        text = (
+            f"有新的咨询 {case.number}（{county}，{matter}，{case.urgency.label}）。"
+            f"回复“接单 {case.number}”接下，回复“待办”看全部。"
+        )
+    return {"number": case.number, "matter": matter, "county": county, "time": say_when(at), "text": text}
 
 
 def _alarm(session: Session, case: Consultation, told: tuple[int, ...], at: datetime) -> None:
-    # The number only: a push is read on lock screens (F095).
-    on = beijing(at).date()
-    facts = {
-        "number": case.number,
-        "matter": "紧急，请立即处理",
-        "county": "见系统",
-        "time": say_when(at),
-        "text": f"紧急咨询 {case.number}，请立即处理：回复“看 {case.number}”，能办的请“接单 {case.number}”。",
-    }
-    everyone = assignment.alarmed(session, case.county_id, told, on)
+    """Danger: those on duty and both offices hear of it, each once a case."""
+    everyone = assignment.alarmed(session, case.county_id, told, beijing_date(at))
+    facts = _assigned_facts(case, "", at)
     outbox.tell(session, NoticeKind.CASE_ASSIGNED, f"case:{case.number}:alarm", facts, everyone, at)
     audit.note(session, at, None, "case.danger", f"case:{case.number}", f"已通知 {len(everyone)} 人")
 
@@ -194,25 +195,30 @@ def note_step(
 
 def steps(session: Session, case: Consultation) -> list[CaseStep]:
     """Everything that happened to a case, in order."""
-    return list(
-        session.scalars(sa.select(CaseStep).where(CaseStep.consultation_id == case.id).order_by(CaseStep.id))
-    )
+    return list(session.scalars(sa.select(CaseStep).where(CaseStep.consultation_id == case.id).order_by(CaseStep.id)))
 
 
 def move(session: Session, case: Consultation, allowed: tuple[CaseState, ...], **values: object) -> bool:
     """Change a case if it still stands where it was seen; whoever comes second changes nothing."""
+    return _change(
+        session,
+        case,
+        {**values},
+        Consultation.state.in_(allowed),
+        Consultation.lawyer_id.is_not_distinct_from(case.lawyer_id),
+    )
+
+
+def _change(session: Session, case: Consultation, values: dict[str, object], *where: sa.ColumnElement[bool]) -> bool:
     changed = session.execute(
         sa.update(Consultation)
-        .where(
-            Consultation.id == case.id,
-            Consultation.state.in_(allowed),
-            Consultation.lawyer_id.is_not_distinct_from(case.lawyer_id),
-        )
+        .where(Consultation.id == case.id, *where)
         .values(**values)
         .execution_options(synchronize_session=False)
     )
-    session.refresh(case)
-    return changed.rowcount == 1  # type: ignore[attr-defined]
+    again = sa.select(Consultation).options(*WITH_NAMES).where(Consultation.id == case.id)
+    session.scalars(again.execution_options(populate_existing=True)).one()
+    return bool(changed.rowcount == 1)  # type: ignore[attr-defined]
 
 
 def tell_citizen(session: Session, case: Consultation, note: str, text: str, at: datetime) -> bool:
@@ -244,7 +250,7 @@ def own(session: Session, openid: str, limit: int | None = None) -> list[Consult
     return list(
         session.scalars(
             sa.select(Consultation)
-            .options(*_WITH_NAMES)
+            .options(*WITH_NAMES)
             .where(Consultation.openid == openid)
             .order_by(Consultation.id.desc())
             .limit(limit)
@@ -271,7 +277,7 @@ def add(session: Session, case: Consultation, words: str, at: datetime) -> bool:
     told = [case.lawyer_id] if case.lawyer_id else []
     if danger.found(words) is not None and not case.is_dangerous:
         case.is_dangerous = True
-        everyone = told or assignment.lawyers(session, case.county_id, beijing(at).date())
+        everyone = told or assignment.lawyers(session, case.county_id, beijing_date(at))
         _alarm(session, case, tuple(everyone), at)
         return True
     facts = {
@@ -300,9 +306,7 @@ def withdraw(session: Session, case: Consultation, at: datetime) -> None:
         "time": say_when(at),
         "text": f"{case.number} 已由咨询人撤回，不用再办。",
     }
-    outbox.tell(
-        session, NoticeKind.CASE_UPDATE, f"case:{case.number}:withdrawn", facts, [had] if had else [], at
-    )
+    outbox.tell(session, NoticeKind.CASE_UPDATE, f"case:{case.number}:withdrawn", facts, [had] if had else [], at)
 
 
 def unrated(session: Session, openid: str) -> Consultation | None:
@@ -316,14 +320,7 @@ def rate(session: Session, case: Consultation, rating: int, words: str | None, a
         raise RuleBroken("评价请用 1–5 分，5 分最满意。")
     if case.state is not CaseState.CLOSED:
         raise RuleBroken(f"{case.number} {case.state.label}，结案以后再请您评价。")
-    changed = session.execute(
-        sa.update(Consultation)
-        .where(Consultation.id == case.id, Consultation.rating.is_(None))
-        .values(rating=rating)
-        .execution_options(synchronize_session=False)
-    )
-    session.refresh(case)
-    if changed.rowcount != 1:  # type: ignore[attr-defined]
+    if not _change(session, case, {"rating": rating}, Consultation.rating.is_(None)):
         raise RuleBroken(f"您已经给 {case.number} 评过 {case.rating} 分了，谢谢！一件咨询只评一次。")
     note_step(session, case, Step.RATED, at, words)
     if rating <= LOW_RATING:
@@ -335,14 +332,16 @@ def rate(session: Session, case: Consultation, rating: int, words: str | None, a
             "time": say_when(at),
             "text": f"{case.number} 评价 {rating} 分，请回访；回复“看 {case.number}”查看经过。",
         }
-        told = assignment.offices(session, beijing(at).date())
+        told = assignment.offices(session, beijing_date(at))
         outbox.tell(session, NoticeKind.ALARM, f"case:{case.number}:rated", facts, told, at)
 
 
 def erase(session: Session, case: Consultation, at: datetime) -> None:
     """Take the words out of a case that is over, on its citizen's request; the figures stay (F100)."""
     if case.state not in OVER:
-        raise RuleBroken(f"{case.number} {case.state.label}，还在办理。结案以后可以删除；不想办了请先回复“撤回 {case.number}”。")
+        raise RuleBroken(
+            f"{case.number} {case.state.label}，还在办理。结案以后可以删除；不想办了请先回复“撤回 {case.number}”。"
+        )
     session.execute(
         sa.update(CaseStep)
         .where(CaseStep.consultation_id == case.id, CaseStep.step != Step.ASSIGNED)
@@ -359,10 +358,9 @@ def is_erased(history: list[CaseStep]) -> bool:
     return all(row.words is None for row in history if row.step is Step.ASKED)
 
 
-def lawyer_name(session: Session, case: Consultation) -> str:
-    """Who has a case now, as the citizen may know it."""
-    person = session.get(Person, case.lawyer_id) if case.lawyer_id else None
-    return f"{person.name}律师" if person else ""
-
-
-_WITH_NAMES = (joinedload(Consultation.county), joinedload(Consultation.station), joinedload(Consultation.lawyer))
+def handler_of(case: Consultation) -> str:
+    """Who has a case now, as its citizen may know it (F092)."""
+    where = case.station.name if case.station else ""
+    if case.lawyer is None:
+        return f"{where}值班律师" if where else "市法学会办公室"
+    return f"{case.lawyer.name}（{where}）" if where else case.lawyer.name

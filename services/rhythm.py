@@ -63,13 +63,10 @@ def plan(session: Session, of: Calendar, settings: config.StudyDay, at: datetime
                     "state": GatheringState.PLANNED, "why": day.why[:128], "moved_by": None,
                 }
             )  # fmt: skip
-    known = set(
-        session.execute(
-            sa.select(Gathering.branch_id, Gathering.period_on, Gathering.purpose).where(
-                Gathering.period_on >= today - BACK
-            )
-        ).tuples()
+    made_before = sa.select(Gathering.branch_id, Gathering.period_on, Gathering.purpose).where(
+        Gathering.period_on >= today - BACK
     )
+    known = {(row.branch_id, row.period_on, row.purpose) for row in session.execute(made_before)}
     new = [row for row in rows if (row["branch_id"], row["period_on"], row["purpose"]) not in known]
     for start in range(0, len(new), CHUNK):
         insert_new(session, Gathering, new[start : start + CHUNK])

@@ -75,9 +75,7 @@ def of_county(session: Session, county_id: int) -> list[Station]:
     return list(session.scalars(sa.select(Station).where(Station.county_id == county_id).order_by(Station.id)))
 
 
-def nearest(
-    session: Session, latitude: float, longitude: float, limit: int = NEAREST
-) -> list[tuple[Station, float]]:
+def nearest(session: Session, latitude: float, longitude: float, limit: int = NEAREST) -> list[tuple[Station, float]]:
     """The nearest stations and how many kilometres away they are."""
     stations = session.scalars(sa.select(Station).options(joinedload(Station.county)))
     measured = [(s, kilometres(latitude, longitude, s.latitude, s.longitude)) for s in stations]

@@ -40,15 +40,15 @@ class Account:
         known = asdict(self)
         for name, value in changes.items():
             if name not in known or name == "is_mini":
-                raise Refused(f"no such setting: {name}")
+                raise Refused(f"没有这个设置：{name}")
             if name in CHOICES and value not in CHOICES[name]:
-                raise Refused(f"{name} must be one of {', '.join(CHOICES[name])}")
+                raise Refused(f"{name} 只能是 {'、'.join(CHOICES[name])}")
             if not isinstance(value, type(known[name])):
-                raise Refused(f"{name} must be of type {type(known[name]).__name__}")
+                raise Refused(f"{name} 的类型应为 {type(known[name]).__name__}")
         if not allow_remote and not is_loopback(changes.get("callback_url", "")):
-            raise Refused("callback_url is not on this machine; start with --allow-remote to permit it")
+            raise Refused("callback_url 不是本机地址；确实需要时加 --allow-remote")
         if not re.fullmatch(r"[A-Za-z0-9+/]{43}", changes.get("encoding_aes_key", "A" * 43)):
-            raise Refused("encoding_aes_key must be 43 letters and digits")
+            raise Refused("encoding_aes_key 应为 43 个字母和数字")
         return replace(self, **changes)
 
 

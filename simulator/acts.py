@@ -49,7 +49,7 @@ class Hand:
     async def _push(self, fields: Json, shown: str = "", kind: str = "", data: Json | None = None) -> Delivery:
         """Show what the person did, push it, show what came back."""
         if not self.account.callback_url:
-            raise Refused("no callback URL is set for this account")
+            raise Refused("没有设置机器人的回调地址")
         if shown:
             self.world.line(self.openid, "notice" if kind == "act" else "person", kind or "text", shown, data)
         delivery = await self.courier.push(
@@ -70,7 +70,7 @@ class Hand:
     async def say(self, text: str) -> Delivery:
         """A text message."""
         if not text:
-            raise Refused("nothing to say")
+            raise Refused("没有内容")
         return await self._message({"MsgType": "text", "Content": text}, text)
 
     async def tap(self, text: str, id: str = "101") -> Delivery:
@@ -108,7 +108,7 @@ class Hand:
         except ValueError:
             inside = False
         if not inside:
-            raise Refused("a place is LATITUDE,LONGITUDE, such as 30.45,114.87")
+            raise Refused("位置写作 纬度,经度，例如 30.45,114.87")
         place = {"Location_X": Bare(latitude), "Location_Y": Bare(longitude), "Scale": 15, "Label": label}
         data = {"latitude": latitude, "longitude": longitude, "label": label}
         shown = f"[位置] {label or f'{latitude},{longitude}'}"
@@ -172,12 +172,12 @@ class Hand:
     async def popup(self, template_ids: list[str], status: str = "accept", scene: int = 1) -> Delivery:
         """The consent window: each accept is one more message, or a lasting one for a long-term template."""
         if status not in ("accept", "reject", "ban"):
-            raise Refused("a popup is answered with accept or reject")
+            raise Refused("订阅弹窗的回答是 accept 或 reject")
         follower = self.world.people_of(self.account).meet(self.openid)
         for template_id in template_ids:
             template = self.world.templates.get(template_id)
             if template is None:
-                raise Refused(f"no such template: {template_id}")
+                raise Refused(f"没有这个模板：{template_id}")
             if template.type == 3:
                 (follower.long_term.add if status == "accept" else follower.long_term.discard)(template_id)
             elif status == "accept":

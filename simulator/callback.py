@@ -150,8 +150,8 @@ class Courier:
         fingers are slower than tests, and receivers tell events apart by it (§1.7)."""
         now = int(self._world.now())
         event = str(fields.get("Event", ""))
-        if event:
-            key = str(fields.get("EventKey") or fields.get("MsgID") or "")
+        if event and "MsgID" not in fields:  # job events are told apart by their MsgID
+            key = str(fields.get("EventKey") or "")
             while (openid, now, event, key) in self._world.pushed:
                 now += 1
             self._world.pushed.add((openid, now, event, key))
@@ -266,5 +266,5 @@ def _number_or_text(msg_id: str) -> int | Bare:
 
 def _unheard(delivery: Delivery) -> Verdict:
     """No try brought an answer."""
-    reason = delivery.tries[-1].error or "every answer was lost"
+    reason = delivery.tries[-1].error or "每次回复都丢失了"
     return Verdict("ignored" if takes_no_reply(delivery.push) else "fault", reason)

@@ -97,7 +97,7 @@ def serve(
     try:
         asyncio.run(_serve(world, host, port, state))
     except OSError as error:
-        raise Refused(f"无法监听 {host}:{port}：{error.strerror or error}") from error
+        raise Refused(f"无法监听 {host}:{port}，端口可能已被占用") from error
 
 
 async def _serve(world: World, host: str, port: int, state: Path | None) -> None:

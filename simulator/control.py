@@ -17,6 +17,7 @@ from simulator.web_codes import login_code, phone_code
 from simulator.world import World
 
 Json = dict[str, Any]
+PEOPLE_SHOWN = 50
 PERSON_FLAGS = ("blacklisted", "refuses_messages", "blocks_templates")
 
 
@@ -29,7 +30,7 @@ class Control:
     def _hand(self, given: Json) -> Hand:
         name = given.get("openid") or ""
         if not valid_openid(find(name)):
-            raise Refused(f"who is {name!r}? Give an openid or a nickname of the cast")
+            raise Refused(f"不知道 {name!r} 是谁；请用 openid 或演示人物的名字")
         return Hand(
             self._world,
             self._courier,
@@ -45,7 +46,7 @@ class Control:
         hand, name, arguments = self._hand(given), given.get("do"), given.get("with") or {}
         method = ACTS.get(str(name))
         if method is None:
-            raise Refused(f"people can: {', '.join(ACTS)}")
+            raise Refused(f"人能做的事：{'、'.join(ACTS)}")
         try:
             delivery: Delivery = await method(hand, **arguments)
         except TypeError as error:
@@ -58,7 +59,7 @@ class Control:
         if given.get("mode"):
             account = account.with_changes({"mode": given["mode"]}, allow_remote=True)
         if not account.callback_url:
-            raise Refused("no callback URL is set for this account")
+            raise Refused("没有设置机器人的回调地址")
         good, one = await self._courier.verify(account, wrong_token=bool(given.get("wrong_token")))
         return {"ok": good, "status": one.status, "ms": one.ms, "body": one.body, "error": one.error}
 
@@ -78,10 +79,11 @@ class Control:
 
     def people(self, _: Json) -> list[Json]:
         """Everybody in the cast and whoever talked, with what the account may still send them."""
-        now, rows = self._world.now(), []
+        now = self._world.now()
+        rows: list[Json] = []
         for follower in self._world.people:
             person = BY_OPENID.get(follower.openid)
-            if person is None and not self._world.journal.chat(follower.openid):
+            if person is None and (len(rows) >= PEOPLE_SHOWN or not self._has_acted(follower.openid)):
                 continue
             left, until = follower.reachable(now)
             rows.append(
@@ -100,6 +102,11 @@ class Control:
                 | {flag: getattr(follower, flag) for flag in PERSON_FLAGS}
             )
         return rows
+
+    def _has_acted(self, openid: str) -> bool:
+        """Whether this person did something, rather than only being written to."""
+        lines = self._world.journal.chat(openid)
+        return bool(lines) and lines[0].sent is None
 
     def person(self, given: Json) -> Json:
         """Set a person's switches: blacklisted, refuses_messages, blocks_templates."""
@@ -186,7 +193,7 @@ class Control:
             try:
                 clock.set(parse_instant(str(given["set"])), freeze=bool(given.get("freeze")))
             except ValueError as error:
-                raise Refused("a time looks like 2026-11-13T08:30") from error
+                raise Refused("时间写作 2026-11-13T08:30") from error
         elif given.get("freeze"):
             clock.set(clock.now(), freeze=True)
         if given.get("advance"):
@@ -290,13 +297,13 @@ async def operate(control: Control, method: str, path: str, query: Mapping[str, 
     if method == "GET" and name in READS:
         return getattr(control, name)(dict(query) if name not in WRITES else {})
     if method != "POST" or name not in WRITES | ASYNCHRONOUS:
-        raise Refused(f"no such control call: {method} {path}")
+        raise Refused(f"没有这个控制接口：{method} {path}")
     try:
         given = json.loads(raw or b"{}")
     except ValueError as error:
-        raise Refused("the body is not JSON") from error
+        raise Refused("请求体不是 JSON") from error
     if not isinstance(given, dict):
-        raise Refused("the body is not a JSON object")
+        raise Refused("请求体不是 JSON 对象")
     try:
         result = getattr(control, name)(given)
         return await result if name in ASYNCHRONOUS else result

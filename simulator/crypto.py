@@ -53,21 +53,21 @@ class Envelope:
         try:
             data = base64.b64decode(sealed, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise BadEnvelope("Encrypt is not Base64") from error
+            raise BadEnvelope("Encrypt 不是 Base64") from error
         if not data or len(data) % 16:
-            raise BadEnvelope("Encrypt has an impossible length")
+            raise BadEnvelope("Encrypt 的长度不对")
         decryptor = self._cipher().decryptor()
         return self._unpack(decryptor.update(data) + decryptor.finalize())
 
     def _unpack(self, clear: bytes) -> bytes:
         pad = clear[-1]
         if not 1 <= pad <= BLOCK or len(clear) - pad < 20:
-            raise BadEnvelope("bad padding: another key?")
+            raise BadEnvelope("填充不对：密钥不同？")
         content = clear[16:-pad]
         (length,) = struct.unpack(">I", content[:4])
         if length > len(content) - 4:
-            raise BadEnvelope("length field does not fit: another key?")
+            raise BadEnvelope("长度字段不对：密钥不同？")
         text, receive_id = content[4 : 4 + length], content[4 + length :]
         if receive_id != self._receive_id:
-            raise BadEnvelope("sealed for another AppID")
+            raise BadEnvelope("是给另一个 AppID 加密的")
         return text

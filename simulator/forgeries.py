@@ -173,7 +173,7 @@ KINDS: dict[str, Callable[[Forger], Awaitable[Try]]] = {
 async def forge(kind: str, forger: Forger) -> Try:
     """One forged request of a kind, and what the bot said."""
     if kind not in KINDS:
-        raise Refused(f"kinds of forgery: {', '.join(KINDS)}")
+        raise Refused(f"伪造的种类：{'、'.join(KINDS)}")
     return await KINDS[kind](forger)
 
 

@@ -43,19 +43,19 @@ class Injections:
     def add(self, path: str, kind: str, code: int, times: int | None, percent: float) -> None:
         """Put a fault in force behind those that are there already."""
         if kind not in KINDS:
-            raise Refused(f"kind must be one of {', '.join(KINDS)}")
+            raise Refused(f"故障种类只能是 {'、'.join(KINDS)}")
         if times is not None and times < 1:
-            raise Refused("times must be 1 or more")
+            raise Refused("次数至少是 1")
         if not 0 < percent <= 100:
-            raise Refused("percent must be over 0 and at most 100")
+            raise Refused("百分比要大于 0，最多 100")
         if kind == "http" and not 200 <= code <= 599:
-            raise Refused("an HTTP status lies between 200 and 599")
+            raise Refused("HTTP 状态在 200 到 599 之间")
         self.faults.append(Injection(path, kind, code, times, percent))
 
     def slow(self, path: str, low: float, high: float) -> None:
         """Answer only after so many seconds; 0 to 0 takes the delay away."""
         if not 0 <= low <= high:
-            raise Refused("a delay runs from a smaller to a larger number of seconds")
+            raise Refused("延迟写作较小的秒数到较大的秒数")
         self.latencies.pop(path, None)
         if high:
             self.latencies[path] = (low, high)

@@ -69,9 +69,9 @@ def parse(data: bytes) -> dict[str, Any]:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, UnicodeError, ValueError) as error:
-        raise BadMarkup(f"not well-formed XML: {error}") from error
+        raise BadMarkup(f"不是合法的 XML：{error}") from error
     if not isinstance(reader.root, dict):
-        raise BadMarkup("the root element has no children")
+        raise BadMarkup("XML 的根元素是空的")
     return reader.root
 
 
@@ -103,7 +103,7 @@ class _Reader:
             siblings[name] = [siblings[name], value]
 
     def doctype(self, *_: object) -> None:
-        raise BadMarkup("a document type is not allowed")
+        raise BadMarkup("XML 不允许 DOCTYPE")
 
 
 def items(value: Any) -> Sequence[Any]:

@@ -100,7 +100,7 @@ class People:
         follower = self._all.get(openid)
         if follower is None:
             if not valid_openid(openid):
-                raise Refused(f"an openid has 28 characters and begins with o: {openid}")
+                raise Refused(f"openid 是以 o 开头的 28 个字符，不是 {openid}")
             follower = self._all[openid] = Follower(openid, since=int(self._clock.now()))
         return follower
 
@@ -108,7 +108,7 @@ class People:
         """The person, who must be following to write to the account."""
         follower = self.meet(openid)
         if not follower.subscribed:
-            raise Refused("this person has unfollowed the account; follow first")
+            raise Refused("此人已取消关注，要先重新关注")
         return follower
 
     def addressee(self, openid: object) -> Follower:

@@ -41,17 +41,21 @@ def _template(world: World, body: Json) -> tuple[str, str, Json]:
     template = world.templates.get(body["template_id"])
     values = body.get("data") or {}
     labels = template.fields if template else {key: key for key in values}
-    rows = [[label, str((values.get(key) or {}).get("value", ""))] for key, label in labels.items()]
+    rows = [[label, _value(values.get(key))] for key, label in labels.items()]
     title = template.title if template else str(body.get("title") or "模板消息")
     data = {
         "title": title,
         "template_id": body["template_id"],
         "rows": rows,
-        "values": {key: str((value or {}).get("value", "")) for key, value in values.items()},
+        "values": {key: _value(value) for key, value in values.items()},
         "url": body.get("url") or body.get("page") or "",
         "miniprogram": body.get("miniprogram"),
     }
     return "template", "\n".join([title, *(f"{label}：{value}" for label, value in rows)]), data
+
+
+def _value(entry: Any) -> str:
+    return str(entry.get("value", "")) if isinstance(entry, dict) else ""
 
 
 def _message(body: Json) -> tuple[str, str, Json]:

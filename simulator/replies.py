@@ -60,10 +60,10 @@ def judge(
     if body in (b"", b"success"):
         return Verdict("silent")
     if deaf:
-        return Verdict("ignored", "this event takes no reply")
+        return Verdict("ignored", "这种事件不接受回复")
     try:
         if "json" in content_type and account.format != "json":
-            raise BadReply("Content-Type is JSON; use text/xml or application/xml")
+            raise BadReply("Content-Type 是 JSON，应为 text/xml 或 application/xml")
         reply = _opened(account, body)
         return _read(account, push, reply, known_media)
     except (BadReply, BadMarkup, BadEnvelope) as error:
@@ -75,36 +75,36 @@ def _opened(account: Account, body: bytes) -> Json:
     sealed = reply.get("Encrypt")
     if sealed is None:
         if account.mode == "safe":
-            raise BadReply("plain reply in safe mode")
+            raise BadReply("安全模式下回复没有加密")
         return reply
     if account.mode == "plain":
-        raise BadReply("encrypted reply in plain mode")
+        raise BadReply("明文模式下回复却加了密")
     for name in ("MsgSignature", "TimeStamp", "Nonce"):
         if not isinstance(reply.get(name), str) or not reply[name]:
-            raise BadReply(f"{name} is missing in the envelope")
+            raise BadReply(f"加密信封里缺少 {name}")
     expected = signature(account.token, reply["TimeStamp"], reply["Nonce"], str(sealed))
     if not same(expected, reply["MsgSignature"]):
-        raise BadReply("MsgSignature does not match")
+        raise BadReply("MsgSignature 不对")
     return parse(Envelope(account.encoding_aes_key, account.app_id).open(str(sealed)))
 
 
 def _read(account: Account, push: Mapping[str, Any], reply: Json, known_media: Known) -> Verdict:
     if reply.get("ToUserName") != push["FromUserName"]:
-        raise BadReply("ToUserName is not the person who wrote")
+        raise BadReply("ToUserName 不是发消息的人")
     if reply.get("FromUserName") != push["ToUserName"]:
-        raise BadReply("FromUserName is not the account's original id")
+        raise BadReply("FromUserName 不是公众号的原始ID")
     if not str(reply.get("CreateTime", "")).strip().isdigit():
-        raise BadReply("CreateTime is not a whole number of seconds")
+        raise BadReply("CreateTime 不是整数秒")
     kind = str(reply.get("MsgType", "")).strip()
     if account.is_mini and kind != "transfer_customer_service":
-        raise BadReply("a mini program has no passive reply")
+        raise BadReply("小程序不能被动回复")
     reader = READERS.get(kind)
     if reader is None:
-        raise BadReply(f"unknown MsgType {kind!r}")
+        raise BadReply(f"不认识的 MsgType：{kind}")
     data = reader(push, reply)
     for media_id in _media_in(data):
         if not known_media(media_id):
-            raise BadReply("unknown MediaId")
+            raise BadReply("MediaId 不存在")
     return Verdict("reply", "", kind, text_of(kind, data), data)
 
 
@@ -115,16 +115,16 @@ def _media_in(data: Json) -> list[str]:
 def _text(_: Mapping[str, Any], reply: Json) -> Json:
     content = reply.get("Content")
     if not isinstance(content, str) or not content.strip():
-        raise BadReply("Content is empty")
+        raise BadReply("Content 是空的")
     if len(content.encode()) > TEXT_BYTES:
-        raise BadReply(f"Content has {len(content.encode())} bytes, {TEXT_BYTES} are allowed")
+        raise BadReply(f"Content 有 {len(content.encode())} 字节，最多 {TEXT_BYTES}")
     return {"content": content}
 
 
 def _inside(reply: Json, name: str, required: str) -> Json:
     part = reply.get(name)
     if not isinstance(part, dict) or not part.get(required):
-        raise BadReply(f"{required} is missing")
+        raise BadReply(f"缺少 {required}")
     return part
 
 
@@ -153,19 +153,19 @@ def _news(push: Mapping[str, Any], reply: Json) -> Json:
     found = items(articles.get("item")) if isinstance(articles, dict) else []
     most = 1 if push.get("MsgType") in ONE_ARTICLE_ONLY else ARTICLES
     if not 1 <= len(found) <= most:
-        raise BadReply(f"{len(found)} articles, {most} allowed here")
+        raise BadReply(f"有 {len(found)} 条图文，这里最多 {most} 条")
     if str(reply.get("ArticleCount", "")).strip() != str(len(found)):
-        raise BadReply("ArticleCount is not the number of articles")
+        raise BadReply("ArticleCount 与图文条数不符")
     names = ("Title", "Description", "PicUrl", "Url")
     shown = [{name.lower(): str(one.get(name, "")) for name in names} for one in found]
     if not all(one["title"] for one in shown):
-        raise BadReply("an article has no Title")
+        raise BadReply("图文缺少 Title")
     return {"articles": shown}
 
 
 def _transfer(push: Mapping[str, Any], _: Json) -> Json:
     if push.get("MsgType") == "event":
-        raise BadReply("transfer_customer_service answers messages, not events")
+        raise BadReply("transfer_customer_service 只能回复消息，不能回复事件")
     return {}
 
 

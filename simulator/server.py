@@ -136,10 +136,10 @@ async def serving(world: World, host: str, port: int, state: Path | None = None)
     if state is not None:
         world.recall(state)
     server = Server(world)
-    await server.courier.start()
     library = web.Server(server.handle, request_factory=_request, access_log=None, keepalive_timeout=600)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: Express(world, library), host, port, backlog=1024)
+    await server.courier.start()
     flushing = asyncio.create_task(_flush(world))
     try:
         yield listening.sockets[0].getsockname()[1]

@@ -30,6 +30,9 @@ def answer(call: Call, forced: int | None = None) -> Json | Raw:
         result = route.handler(call)
     except WeChatError as error:
         return _refuse(call, route, error)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # A value of the wrong kind somewhere inside the body.
+        return _refuse(call, route, WeChatError(40035))
     if route.records:
         openids = mass.openids_of(call.body) if call.openids is None else call.openids
         if openids:

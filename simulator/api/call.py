@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.account import Account
@@ -12,6 +12,7 @@ from simulator.people import People
 from simulator.world import World
 
 Json = dict[str, Any]
+NOBODY = Account()  # stands in until the token says who calls
 # A backslash that is not itself escaped, then u and four hex digits (§4: WeChat refuses such bodies).
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\u[0-9a-fA-F]{4}")
 
@@ -45,7 +46,7 @@ class Call:
     query: Mapping[str, str]
     raw: bytes
     upload: Upload | None = None
-    account: Account = field(default_factory=Account)
+    account: Account = NOBODY
     openids: tuple[str, ...] | None = None
     msgid: int = 0
     status: str = ""

@@ -55,7 +55,7 @@ function choice(label, onTap) {
 
 function dayAndTime(at) {
   const zone = { timeZone: "Asia/Shanghai" };
-  return new Intl.DateTimeFormat("zh-CN", { ...zone, month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false })
+  return new Intl.DateTimeFormat("zh-CN", { ...zone, month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false })
     .format(new Date(at * 1000));
 }
 

@@ -35,7 +35,7 @@ function say(text, bad = false) {
 const coach = new Coach(coachNode, post);
 
 function mostPhones() {
-  return WIDE.matches ? Math.max(1, Math.floor((phonesNode.clientWidth - 16) / 399)) : 1;
+  return WIDE.matches ? Math.max(1, Math.floor((phonesNode.clientWidth - 16) / 376)) : 1;
 }
 
 function fromAddress() {

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import simulator
+from simulator.api import ROUTES
+from simulator.api.call import Raw
 from simulator.cast import CAST
 from simulator.errors import TEXTS
 from tests.simulator.conftest import Caller
@@ -351,3 +355,33 @@ def test_every_refusal_can_be_looked_up(caller: Caller) -> None:
     request = caller.post("/cgi-bin/openapi/rid/get", {"rid": rid})["request"]
     assert request["request_url"] == TEMPLATE
     assert caller.token not in str(request)
+
+
+WRONG = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = [
+    "touser",
+    "template_id",
+    "data",
+    "msgtype",
+    "text",
+    "news",
+    "filter",
+    "button",
+    "tag",
+    "tagid",
+    "openid_list",
+]
+
+
+@given(st.sampled_from(sorted(ROUTES)), st.dictionaries(st.sampled_from(NAMES), WRONG | st.just(ZHANG), max_size=6))
+def test_no_body_breaks_a_call(path: str, body: dict[str, Any]) -> None:
+    caller = Caller()
+    method = caller.get if ROUTES[path].method == "GET" else caller.post
+    answer = method(path) if ROUTES[path].method == "GET" else method(path, body)
+    assert isinstance(answer, dict | Raw)
+    if isinstance(answer, dict) and "errcode" in answer:
+        assert answer["errcode"] in TEXTS

@@ -1,0 +1,219 @@
+"""The cast and the stage: the whole bot and the local WeChat in this process, on a database of each test's own."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import waitress
+
+import app
+import config
+import demo
+import schema
+from bot.desk import Desk
+from clock import parse_instant
+from models import Database, Vault
+from scheduler.clockwork import Clockwork, Decision
+from scheduler.delivery import Delivery
+from services import rhythm
+from simulator import testing
+from simulator.phone import LocalWeChat, Phone
+from tests import servers
+
+SECRET = "a secret for tests, forty characters long"
+#: A Friday morning with study day in every branch.
+FRIDAY = "2026-11-27T09:00"
+LOADED_AT = parse_instant("2026-11-23T08:00")
+CAST = {
+    "张伟": "ZhangWei", "孙丽": "SunLi", "李娜": "LiNa", "王芳": "WangFang", "陈刚": "ChenGang", "赵敏": "ZhaoMin",
+}  # fmt: skip
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, at: str = FRIDAY) -> None:
+        self.at = parse_instant(at)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+class Front:
+    """One web server for the whole run; each test puts its own application behind it."""
+
+    def __init__(self) -> None:
+        self.application: Any = None
+        server = waitress.create_server(self._answer, host="127.0.0.1", port=0, threads=48)
+        self.url = f"http://127.0.0.1:{server.effective_port}"
+        threading.Thread(target=server.run, daemon=True).start()
+
+    def _answer(self, environ: Any, start_response: Any) -> Any:
+        return self.application(environ, start_response)
+
+
+class House:
+    """The bot as it runs, with its clock in our hand."""
+
+    def __init__(self, parts: app.Parts, wechat: LocalWeChat, clock: Clock, front: Front) -> None:
+        self.parts, self.wechat, self.clock = parts, wechat, clock
+        self.database, self.settings, self.metrics = parts.database, parts.settings, parts.metrics
+        self.desk: Desk = parts.desk()
+        self.delivery: Delivery = parts.delivery()
+        self.clockwork: Clockwork = parts.clockwork()
+        self.url = front.url
+        front.application = app.web(parts, self.desk)
+
+    def phone(self, name: str) -> Phone:
+        """Somebody of the cast by name, or any openid."""
+        return self.wechat.phone(demo.cast.openid_of(CAST[name]) if name in CAST else name)
+
+    def now(self, iso: str) -> None:
+        """Set the clock of the bot and of WeChat; Beijing time."""
+        self.clock.at = parse_instant(iso)
+        self.wechat.clock.set(iso, freeze=True)
+
+    def tick(self) -> list[Decision]:
+        """Let the clock ring now."""
+        return self.clockwork.tick(self.clock.at)
+
+    def deliver(self) -> int:
+        """Send all that is due now, and hear how it went."""
+        sent = self.delivery.run_until_empty()
+        self.wechat.settle()
+        return sent
+
+    def stop(self) -> None:
+        self.desk.stop()
+        self.delivery.stop()
+        self.database.close()
+
+
+def settings(database_url: str, **wechat: Any) -> config.Settings:
+    """The example's settings on another database, with parts of `wechat` changed."""
+    environ = {
+        "BOT_CONFIG": str(config.ROOT / "config.example.yaml"),
+        "BOT_DATABASE__URL": database_url,
+        "BOT_SERVER__SECRET_KEY": SECRET,
+    }
+    loaded = config.load(environ)
+    return loaded.model_copy(update={"wechat": loaded.wechat.model_copy(update=wechat)})
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A database file with tables, demo data and eight weeks of gatherings; tests copy it."""
+    path = tmp_path_factory.mktemp("stage") / "stage.db"
+    database = Database(f"sqlite:///{path}", Vault(SECRET))
+    schema.upgrade(database)
+    demo.load(database, at=LOADED_AT)
+    with database.transaction() as session:
+        rhythm.seed_holidays(session)
+        given = settings(f"sqlite:///{path}")
+        rhythm.plan(session, rhythm.calendar(session, given.calendar), given.study_day, LOADED_AT)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def local_wechat() -> Iterator[LocalWeChat]:
+    with testing.running() as wechat:
+        yield wechat
+
+
+@pytest.fixture(scope="session")
+def front() -> Front:
+    return Front()
+
+
+@pytest.fixture
+def database(stage: Path, tmp_path: Path) -> Iterator[Database]:
+    """A filled database of the test's own."""
+    path = tmp_path / "bot.db"
+    shutil.copyfile(stage, path)
+    filled = Database(f"sqlite:///{path}", Vault(SECRET))
+    yield filled
+    filled.close()
+
+
+@pytest.fixture
+def open_house(stage: Path, tmp_path: Path, local_wechat: LocalWeChat, front: Front) -> Iterator[Callable[..., House]]:
+    """Opens the house, with other WeChat settings if the test wants them."""
+    opened: list[House] = []
+
+    def open_(router: Any = None, **wechat: Any) -> House:
+        path = tmp_path / "bot.db"
+        if not path.exists():
+            shutil.copyfile(stage, path)
+        local_wechat.reset()
+        clock = Clock()
+        given = settings(f"sqlite:///{path}", api_base_url=local_wechat.url, **wechat)
+        parts = app.make(given, clock)
+        if router is not None:
+            parts = replace(parts, router=router)
+        house = House(parts, local_wechat, clock, front)
+        opened.append(house)
+        local_wechat.settings(callback_url=f"{house.url}/wechat", mode=given.wechat.mode)
+        house.now(FRIDAY)
+        return house
+
+    yield open_
+    for house in opened:
+        house.stop()
+    local_wechat.heal()
+
+
+@pytest.fixture
+def house(open_house: Callable[..., House]) -> House:
+    return open_house()
+
+
+@pytest.fixture
+def zhang_wei(house: House) -> Phone:
+    """A member, bound."""
+    return house.phone("张伟")
+
+
+@pytest.fixture
+def sun_li(house: House) -> Phone:
+    """A member of two branches."""
+    return house.phone("孙丽")
+
+
+@pytest.fixture
+def li_na(house: House) -> Phone:
+    """Secretary of Zhang Wei's branch."""
+    return house.phone("李娜")
+
+
+@pytest.fixture
+def wang_fang(house: House) -> Phone:
+    """A citizen, known to nobody."""
+    return house.phone("王芳")
+
+
+@pytest.fixture
+def chen_gang(house: House) -> Phone:
+    """A lawyer on duty in 金水区."""
+    return house.phone("陈刚")
+
+
+@pytest.fixture
+def zhao_min(house: House) -> Phone:
+    """Of the city office."""
+    return house.phone("赵敏")
+
+
+@contextmanager
+def running_server(kind: str) -> Iterator[str]:
+    """A database server of a kind, for functional tests: quick, not durable."""
+    with getattr(servers, kind)(durable=False) as url:
+        yield url

@@ -262,7 +262,6 @@ class Desk:
         for ticket in batch:
             stored = ticket.stored
             if stored is None or stored.standing is Standing.REPLAY:
-                self._metrics.refused.labels("replay").inc()
                 ticket.settle(error=Refused("replay", "这个签名已经用过。"))
             elif stored.standing is Standing.RETRY:
                 ticket.settle(answer=stored.answer if stored.answer and not stored.was_acknowledged else None)

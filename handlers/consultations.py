@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from bot import words as spelling
 from bot.conversation import STEERING, Flow, Question, Said, choice, free_text, pick
@@ -66,10 +67,8 @@ class Listening(Flow):
         if question is not None and question.name == "words":
             return super().hear(turn, text)
         if question is not None and question.name == "county":
-            try:
+            with suppress(Misunderstood):
                 said["county"] = question.read(turn, text, said)
-            except Misunderstood:
-                pass
         said["words"] = "\n".join(filter(None, [said.get("words"), text.strip()]))[:LONGEST_WORDS]
         return self.proceed(turn)
 

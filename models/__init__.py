@@ -18,6 +18,8 @@ from models.inbox import Answer, Conversation, InboxMessage, Outcome
 from models.organisations import Branch, BranchKind, County, Station
 from models.outbox import Channel, Notice, NoticeKind, Outgoing, SendState
 from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
+from models.publicity import PublicityItem, PublicityRow, Unit
+from models.switches import Switch
 from models.vault import Unreadable, Vault
 
 __all__ = [
@@ -25,6 +27,6 @@ __all__ = [
     "BranchKind", "Broadcast", "BroadcastState", "CaseNumber", "CaseState", "CaseStep", "Channel", "ClaimState",
     "Consultation", "Conversation", "County", "Credential", "Database", "SpecialDay", "Due", "DueState",
     "Follower", "Gathering", "GatheringState", "InboxMessage", "Invite", "Labelled", "Lease", "Matter", "Notice",
-    "NoticeKind", "Outcome", "Outgoing", "Person", "Post", "Presence", "Purpose", "Role", "SendState", "Station",
-    "Step", "Unreadable", "Urgency", "Vault", "Via", "Wish", "insert_new",
+    "NoticeKind", "Outcome", "Outgoing", "Person", "Post", "Presence", "PublicityItem", "PublicityRow", "Purpose", "Role", "SendState", "Station",
+    "Step", "Switch", "Unit", "Unreadable", "Urgency", "Vault", "Via", "Wish", "insert_new",
 ]  # fmt: skip

@@ -325,15 +325,14 @@ def rate(session: Session, case: Consultation, rating: int, words: str | None, a
     note_step(session, case, Step.RATED, at, words)
     if rating <= LOW_RATING:
         facts = {
-            "title": "咨询评价偏低",
             "number": case.number,
-            "state": f"{rating} 分",
-            "note": "请回访",
+            "state": case.state.label,
+            "note": f"评价 {rating} 分，请回访",
             "time": say_when(at),
             "text": f"{case.number} 评价 {rating} 分，请回访；回复“看 {case.number}”查看经过。",
         }
         told = assignment.offices(session, beijing_date(at))
-        outbox.tell(session, NoticeKind.ALARM, f"case:{case.number}:rated", facts, told, at)
+        outbox.tell(session, NoticeKind.CASE_UPDATE, f"case:{case.number}:rated", facts, told, at)
 
 
 def erase(session: Session, case: Consultation, at: datetime) -> None:

@@ -1,0 +1,266 @@
+"""待办, 接单, 看, 答复, 转, 结案: the lawyer's side of a consultation, in plain words (F087)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.conversation import Flow, Question, Said, free_text, pick
+from bot.replies import Reply, tap
+from bot.router import Router
+from bot.turn import Turn
+from clock import beijing_date, say_moment
+from errors import Misunderstood, NotFound, RuleBroken
+from handlers.access import for_posts, person_of
+from handlers.consultations import ask_rating
+from handlers.context import Context
+from handlers.own_words import behind, page
+from models import CaseState, CaseStep, Consultation, Post, Role, Step
+from services import cases, consultations, people
+from services.cases import LONGEST_ANSWER, LONGEST_REASON, Desk
+from services.consultations import Number, read_number
+
+LISTED = 5
+AT_THE_DESK = (Role.LAWYER, Role.COUNTY_OFFICE, Role.OFFICE)
+OFFICE = "0"
+
+Find = Callable[..., Consultation]
+
+
+def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
+    topic = Router()
+
+    @topic.text("待办", "待接单", help="待办 — 等待接单的和我在办的咨询", group="律师")
+    @for_posts(*AT_THE_DESK)
+    def todo(turn: Turn, posts: list[Post]) -> Reply:
+        desk = _desk(turn, posts)
+        waiting, mine = cases.waiting(turn.session, desk), cases.mine(turn.session, desk)
+        if not waiting and not mine:
+            return "没有等待接单的咨询，您手上也没有在办的。"
+        return "\n".join([*_list("等待接单", waiting, "接单"), *_list("我在办的", mine, "看")])
+
+    @topic.text("接单", help="接单 — 接下一件咨询（接单 编号）", group="律师")
+    @for_posts(*AT_THE_DESK)
+    def take(turn: Turn, posts: list[Post]) -> Reply:
+        desk = _desk(turn, posts)
+        number, _rest = read_number(turn.rest)
+        if number is None:
+            waiting = cases.waiting(turn.session, desk)
+            if len(waiting) != 1:
+                return "\n".join(_list("等待接单", waiting, "接单")) or "现在没有等待接单的咨询。"
+            case: Consultation | None = waiting[0]
+        else:
+            case = _found(turn, desk, number, cases.find_to_take)
+        if case is None:
+            return cases.NOT_HERE
+        cases.take(turn.session, case, turn.at, by=desk.person_id)
+        acts = f"{tap('看内容', f'看 {case.number}')}｜{tap('答复', f'答复 {case.number}')}｜{tap('转交', f'转 {case.number}')}"
+        return f"已接单：{case.number}（{case.matter.label}，{case.urgency.label}）。已通知咨询人。\n{acts}"
+
+    @topic.text("看", "查看", help="看 — 看一件咨询的内容，每次都会留痕（看 编号）", group="律师")
+    @for_posts(*AT_THE_DESK)
+    def look(turn: Turn, posts: list[Post]) -> Reply:
+        desk = _desk(turn, posts)
+        number, rest = read_number(turn.rest)
+        case = _meant(turn, desk, number)
+        if case is None:
+            return _which(turn, desk, number, "看")
+        history = cases.look(turn.session, case, turn.at, by=desk.person_id)
+        return page(_story(turn, case, history), _acts(case, desk), rest, f"看 {case.number}")
+
+    # --- answering ---------------------------------------------------------------------------------------
+
+    def answer(turn: Turn, said: Said) -> Reply:
+        case = cases.find(turn.session, _desk(turn), _number(said))
+        reachable = cases.answer(turn.session, case, said["words"], turn.at, by=person_of(turn))
+        how = (
+            "对方 48 小时内来过就直接收到全文，否则只收到提醒，回复“查询”可看全文。"
+            if reachable
+            else "注意：对方已取消关注，送不到；重新关注后回复“查询”可看。"
+        )
+        return f"已答复 {case.number}。{how}\n办完了：{tap('结案', f'结案 {case.number}')}"
+
+    answering = topic.flow(
+        Flow("答复", (free_text("words", f"请写答复（{LONGEST_ANSWER} 字以内）。", LONGEST_ANSWER),), answer)
+    )
+
+    @topic.text("答复", help="答复 — 答复咨询人（答复 编号 内容）", group="律师")
+    @for_posts(*AT_THE_DESK)
+    def begin_answer(turn: Turn, posts: list[Post]) -> Reply:
+        desk = _desk(turn, posts)
+        number, text = read_number(behind(turn))
+        case = _meant(turn, desk, number, cases.mine)
+        if case is None:
+            return _which(turn, desk, number, "答复")
+        if text:
+            return answer(turn, {"case": case.number, "words": text})
+        if case.lawyer_id != desk.person_id:
+            raise RuleBroken(f"{case.number} 不在您手上，请先“接单 {case.number}”。")
+        return f"答复 {case.number}（{case.matter.label}）。\n{turn.begin(answering, case=case.number)}"
+
+    # --- handing over ------------------------------------------------------------------------------------
+
+    def hand_over(turn: Turn, said: Said) -> Reply:
+        case = cases.find(turn.session, _desk(turn), _number(said))
+        to = None if said["to"] == OFFICE else int(said["to"])
+        cases.transfer(turn.session, case, to, said["why"], turn.at, by=person_of(turn))
+        return f"{case.number} 已转给{consultations.handler_of(case)}，已通知对方和咨询人。"
+
+    handing = topic.flow(
+        Flow(
+            "转交",
+            (
+                Question("to", _ask_target, lambda turn, text, said: pick_target(text, _targets(turn, said))),
+                free_text("why", "为什么转交？（只有接手的人看得到）", LONGEST_REASON),
+            ),
+            hand_over,
+        )
+    )
+
+    @topic.text("转", "转交", "转办", help="转 — 转给本区其他律师或办公室（转 编号 姓名 原因）", group="律师")
+    @for_posts(*AT_THE_DESK)
+    def transfer(turn: Turn, posts: list[Post]) -> Reply:
+        desk = _desk(turn, posts)
+        number, rest = read_number(behind(turn))
+        case = _meant(turn, desk, number, cases.mine)
+        if case is None:
+            return _which(turn, desk, number, "转")
+        known = {"case": case.number}
+        to, _, why = rest.partition(" ")
+        try:
+            known["to"] = pick_target(to, _targets(turn, known))
+        except Misunderstood:
+            why = rest
+        return turn.begin(handing, **known, **({"why": why.strip()} if why.strip() else {}))
+
+    @topic.text("结案", help="结案 — 办完了，请咨询人评价（结案 编号）", group="律师")
+    @for_posts(*AT_THE_DESK)
+    def close(turn: Turn, posts: list[Post]) -> Reply:
+        desk = _desk(turn, posts)
+        number, _rest = read_number(turn.rest)
+        case = _meant(turn, desk, number, cases.mine)
+        if case is None:
+            return _which(turn, desk, number, "结案")
+        text = f"您的咨询 {case.number} 已结案。{ask_rating(case.number)}"
+        cases.close(turn.session, case, text, turn.at, by=desk.person_id)
+        return f"已结案：{case.number}。已请咨询人评价。"
+
+    return topic
+
+
+# --- which case is meant -------------------------------------------------------------------------------------
+
+
+def _desk(turn: Turn, posts: list[Post] | None = None) -> Desk:
+    me = person_of(turn)
+    held = people.posts(turn.session, me, beijing_date(turn.at)) if posts is None else posts
+    return cases.desk_of(turn.session, me, held)
+
+
+def _found(turn: Turn, desk: Desk, number: Number, find: Find = cases.find) -> Consultation | None:
+    """The case of a number, or None, with a trace, when it is not there for this person."""
+    try:
+        return find(turn.session, desk, number)
+    except NotFound:
+        cases.refuse(turn.session, desk.person_id, number, turn.at)
+        return None
+
+
+def _meant(
+    turn: Turn,
+    desk: Desk,
+    number: Number | None,
+    pool: Callable[..., list[Consultation]] | None = None,
+) -> Consultation | None:
+    """The case of the number; without one, the only case there is to mean."""
+    if number is not None:
+        return _found(turn, desk, number)
+    choice = cases.mine(turn.session, desk)
+    if pool is None:
+        choice += cases.waiting(turn.session, desk)
+    return choice[0] if len(choice) == 1 else None
+
+
+def _which(turn: Turn, desk: Desk, number: Number | None, act: str) -> Reply:
+    if number is not None:
+        return cases.NOT_HERE
+    mine = cases.mine(turn.session, desk)
+    waiting = cases.waiting(turn.session, desk) if act == "看" else []
+    if not mine and not waiting:
+        return f"您手上没有在办的咨询。{tap('待办')}里有等待接单的。"
+    return "\n".join(["哪一件？", *_list("我在办的", mine, act), *_list("等待接单", waiting, act)])
+
+
+def _number(said: Said) -> Number:
+    number, _rest = read_number(said["case"])
+    if number is None:
+        raise NotFound(cases.NOT_HERE)
+    return number
+
+
+# --- to whom it may go ---------------------------------------------------------------------------------------
+
+
+def _targets(turn: Turn, said: Said) -> list[tuple[str, str]]:
+    case = cases.find(turn.session, _desk(turn), _number(said))
+    found = cases.targets(turn.session, case, turn.at, by=person_of(turn))
+    return [(OFFICE, cases.TO_OFFICE), *((str(person.id), person.name) for person in found)]
+
+
+def _ask_target(turn: Turn, said: Said) -> str:
+    lines = [f"{i} {tap(name, str(i))}" for i, (_id, name) in enumerate(_targets(turn, said)[:12], 1)]
+    return "\n".join([f"{said['case']} 转给谁？点名字，或回复姓名：", *lines])
+
+
+def pick_target(text: str, targets: list[tuple[str, str]]) -> str:
+    """A colleague by number or whole name, or the office. Raises Misunderstood."""
+    if not text.strip():
+        raise Misunderstood("请写转给谁。")
+    if text.strip().isdecimal():
+        return pick(text, targets)
+    named = [who for who, name in targets if text.strip() in {name, f"{name}律师", f"市法学会{name}"}]
+    if len(named) != 1:
+        raise Misunderstood("只能转给本县（市）区的值班律师，或转给办公室。")
+    return named[0]
+
+
+# --- what is shown -------------------------------------------------------------------------------------------
+
+
+def _list(head: str, found: list[Consultation], act: str) -> list[str]:
+    if not found:
+        return []
+    lines = [
+        f"{i} {tap(case.number, f'{act} {case.number}')} {_marks(case)}" for i, case in enumerate(found[:LISTED], 1)
+    ]
+    more = [f"还有 {len(found) - LISTED} 件，办完再看。"] if len(found) > LISTED else []
+    return [f"{head} {len(found)} 件（点编号{act}）：", *lines, *more]
+
+
+def _marks(case: Consultation) -> str:
+    danger = "⚠紧急 " if case.is_dangerous else ""
+    state = f"·{case.state.label}" if case.state is not CaseState.WAITING else ""
+    return f"{danger}{case.county.name}·{case.matter.label}·{case.urgency.label}{state}"
+
+
+def _story(turn: Turn, case: Consultation, history: list[CaseStep]) -> str:
+    names = {row.by_person_id: people.get(turn.session, row.by_person_id).name for row in history if row.by_person_id}
+    lines = [
+        f"{case.number} {case.state.label}{' ⚠紧急' if case.is_dangerous else ''}",
+        f"{case.matter.label}｜{case.county.name}｜{case.urgency.label}｜{case.wish.label}",
+        *([f"评价：{case.rating} 分"] if case.rating else []),
+    ]
+    for row in history:
+        lines.append(f"▍{say_moment(row.at)} {row.step.label} {names.get(row.by_person_id, '')}".rstrip())
+        if row.words is not None:
+            lines.append(row.words)
+        elif row.step in {Step.ASKED, Step.ADDED, Step.ANSWERED}:
+            lines.append(consultations.ERASED)
+    return "\n".join(lines)
+
+
+def _acts(case: Consultation, desk: Desk) -> str:
+    if case.state is CaseState.WAITING:
+        return tap("接单", f"接单 {case.number}")
+    if case.lawyer_id != desk.person_id or case.state in consultations.OVER:
+        return ""
+    return "｜".join(tap(act, f"{act} {case.number}") for act in ("答复", "转", "结案"))

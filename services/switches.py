@@ -1,0 +1,65 @@
+"""No-send mode: nothing leaves, nothing is decided, until somebody says so (F142, pitfall 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from models import Due, DueState, Outgoing, SendState, Switch
+from services import audit
+
+NO_SEND = "no_send"
+DISCARDED = "恢复备份后放弃，没有发出"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What would start to move when sending is allowed."""
+
+    waiting: int
+    too_late: int
+    dues: int
+
+    @property
+    def would_leave(self) -> int:
+        return self.waiting - self.too_late
+
+
+def no_send(session: Session) -> Switch | None:
+    """The switch while it is on, with since when and why; None when sending is allowed."""
+    switch = session.get(Switch, NO_SEND)
+    return switch if switch is not None and switch.is_on else None
+
+
+def stop_sending(session: Session, note: str, at: datetime) -> None:
+    """From here on nothing leaves; said again, the first time and reason stand."""
+    if no_send(session) is None:
+        session.merge(Switch(name=NO_SEND, is_on=True, since=at, note=note[:128]))
+        audit.note(session, at, None, "sending.stop", NO_SEND, note)
+
+
+def allow_sending(session: Session, at: datetime, *, discard: bool = False) -> int:
+    """End no-send mode. With `discard`, what waits now is given up. Returns how many rows were given up."""
+    gone = 0
+    if discard:
+        changed = session.execute(
+            sa.update(Outgoing)
+            .where(Outgoing.state == SendState.WAITING)
+            .values(state=SendState.CANCELLED, settled_at=at, reason=DISCARDED)
+        )
+        gone = int(changed.rowcount)  # type: ignore[attr-defined]
+    session.merge(Switch(name=NO_SEND, is_on=False, since=at, note=""))
+    audit.note(session, at, None, "sending.allow", NO_SEND, f"放弃 {gone} 条" if discard else None)
+    return gone
+
+
+def backlog(session: Session, at: datetime) -> Backlog:
+    """What waits at an instant, and what of it is no longer worth sending."""
+    rows = sa.select(sa.func.count()).select_from(Outgoing).where(Outgoing.state == SendState.WAITING)
+    dues = sa.select(sa.func.count()).select_from(Due).where(Due.state == DueState.WAITING, Due.due_at <= at)
+    return Backlog(
+        session.scalar(rows) or 0, session.scalar(rows.where(Outgoing.not_after < at)) or 0, session.scalar(dues) or 0
+    )

@@ -147,7 +147,6 @@ class Sending(Part):
     quiet_until: WallTime = time(7, 30)
     not_after_minutes: int = Field(150, ge=1)
     approval_above: int = Field(5000, ge=1)
-    batch: int = Field(100, ge=1, le=1000)
 
 
 class Settings(Part):

@@ -22,6 +22,11 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_alembic()).get_current_head()
 
 
+def knows(revision: str) -> bool:
+    """Whether this version of the code has heard of a revision; a backup may come from a newer one."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+
+
 def current(database: Database) -> str | None:
     """The revision a database is at; None for an empty one. Raises ConfigurationError when it cannot be read."""
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -107,6 +109,11 @@ class Client:
         """Where callbacks come from (§4.1); the cheapest call that proves token and address."""
         return list(self._call("/cgi-bin/getcallbackip", lambda: self._sdk.get("getcallbackip"))["ip_list"])
 
+    def menu(self) -> dict[str, Any] | None:
+        """The menu as it is published now; None when there is none."""
+        found = self._call("/cgi-bin/menu/get", self._sdk.menu.get)
+        return dict(found["menu"]) if found else None
+
     # --- sending -----------------------------------------------------------------------------------------
 
     def send_template(
@@ -196,5 +203,15 @@ def stable_token(base_url: str, app_id: str, app_secret: str, timeout_seconds: f
         raise TokenUnavailable(f"取 access_token 时连不上 {base_url}。") from None
     if result.get("errcode"):
         code = errcodes.of(int(result["errcode"]), path)
-        raise TokenUnavailable(f"取 access_token 被拒（{code.code}）：{code.says}")
+        # WeChat's own words name the address that 40164 asks to be entered.
+        raise TokenUnavailable(f"取 access_token 被拒（{code.code}）：{code.says}（微信原话：{result.get('errmsg', '')}）")
     return Fetched(str(result["access_token"]), int(result.get("expires_in", 7200)))
+
+
+def clock_of(base_url: str, timeout_seconds: float) -> datetime | None:
+    """What time it is where calls go to, by the Date header; None when it cannot be told."""
+    try:
+        said = requests.head(base_url, timeout=(CONNECT_TIMEOUT_SECONDS, timeout_seconds)).headers.get("Date")
+        return parsedate_to_datetime(said) if said else None
+    except (requests.RequestException, ValueError):
+        return None

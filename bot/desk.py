@@ -45,12 +45,14 @@ MAX_BATCH = 128
 MAX_WAITING = 4000
 HELPERS = 16
 POLL_SECONDS = 0.1
+STORE_AGAIN_SECONDS = 0.25
 
+NOT_TAKEN = "系统正忙，这一条没有收下，请过一会儿再发一次。"
 ACKNOWLEDGED = "已收到，正在办理，结果稍后发给您。"
 
 
 class Busy(AssistantError):
-    """Nothing was stored; WeChat is to try again."""
+    """Nothing was stored, and the person must be told so: WeChat does not try again after an answer (§1.7)."""
 
 
 class Standing(Enum):
@@ -166,13 +168,13 @@ class Desk:
     def receive(self, delivery: Delivery) -> Reply:
         """The answer to a delivery within the deadline. Raises Refused for a replay, Busy when nothing was stored."""
         started = time.monotonic()
-        ticket = Ticket(delivery)
-        with self._arrived:
-            if self._stopping or len(self._waiting) + len(self._working) >= MAX_WAITING:
-                raise Busy("消息太多，稍后再试。")
-            self._waiting.append(ticket)
-            self._arrived.notify()
-        ticket.done.wait(self._within)
+        ticket = self._submit(delivery)
+        ticket.done.wait(self._left(started))
+        while isinstance(ticket.error, Busy) and self._left(started) > STORE_AGAIN_SECONDS:
+            # The database did not take it just now; WeChat would not ask again, so we do.
+            time.sleep(STORE_AGAIN_SECONDS)
+            ticket = self._submit(delivery)
+            ticket.done.wait(self._left(started))
         if not ticket.done.is_set():
             return self._out_of_time(ticket)
         if ticket.error is not None:
@@ -181,10 +183,22 @@ class Desk:
         self._metrics.latency.observe(time.monotonic() - started)
         return reply
 
+    def _submit(self, delivery: Delivery) -> Ticket:
+        ticket = Ticket(delivery)
+        with self._arrived:
+            if self._stopping or len(self._waiting) + len(self._working) >= MAX_WAITING:
+                raise Busy("消息太多，这一条没有收下。")
+            self._waiting.append(ticket)
+            self._arrived.notify()
+        return ticket
+
+    def _left(self, started: float) -> float:
+        return max(0.0, self._within - (time.monotonic() - started))
+
     def _out_of_time(self, ticket: Ticket) -> Reply:
         """Say “已收到” in a way that the database agrees with: the answer is then pushed, or is here just now."""
         if ticket.stored is None:
-            raise Busy("来不及存下这条消息，请微信重试。")
+            raise Busy("来不及存下这条消息。")
         answer = self._acknowledge(ticket.delivery.key)
         if answer is not None:
             return answer.reply
@@ -200,11 +214,11 @@ class Desk:
     def _wait_for(self, ticket: Ticket, started: float) -> Reply:
         """A retry: wait for whoever works on the message, take it over from the dead, or give its answer again."""
         key = ticket.delivery.key
-        while time.monotonic() - started < self._within:
+        while self._left(started) > 0:
             with self._working_lock:
                 first = self._working.get(key)
             if first is not None:
-                first.done.wait(max(0.0, self._within - (time.monotonic() - started)))
+                first.done.wait(self._left(started))
             with self._transaction() as session:
                 answer, acknowledged = self._inbox.answer_to(session, key)
             if acknowledged:
@@ -239,7 +253,7 @@ class Desk:
             except Exception:
                 log.exception("inbox.store_failed", messages=len(batch))
                 for ticket in batch:
-                    ticket.settle(error=Busy("消息没有存下，请微信重试。"))
+                    ticket.settle(error=Busy("消息没有存下。"))
                 continue
             self._share_out(batch)
 
@@ -365,7 +379,10 @@ class Desk:
     # --- after a crash -----------------------------------------------------------------------------------
 
     def recover(self, limit: int = 200) -> int:
-        """Finish messages whose process died; their answers are pushed. Returns how many were finished."""
+        """Finish messages whose process died; their answers are pushed. Returns how many were finished.
+
+        Several processes may do this at once: an answer's primary key lets one of them finish.
+        """
         now = self._now()
         with self._transaction() as session:
             left = self._inbox.unfinished(session, now - TRIES_ARE_OVER_AFTER, limit)

@@ -29,6 +29,8 @@ log = structlog.get_logger("tokens")
 REFRESH_BEFORE = timedelta(seconds=300)
 #: Longer than the token call's own time-out, short enough that a killed refresher is replaced within 10 s.
 LEASE_FOR = timedelta(seconds=9)
+#: A token is trusted for so long without a look at the store; a refused one is looked up at once.
+REMEMBERED_FOR = timedelta(seconds=10)
 WAIT_FOR_OTHER_SECONDS = 10.0
 POLL_SECONDS = 0.05
 #: After so many failures in a row nobody asks again for a while (pitfall 2).
@@ -71,13 +73,20 @@ class TokenKeeper:
         self._metrics = metrics
         self._pause = pause
         self._holder = secrets.token_hex(8)
+        self._remembered: tuple[str, datetime] | None = None
 
     def get(self) -> str:
         """A token that is good for now. Raises TokenUnavailable."""
-        return self._good(other_than=None)
+        remembered, now = self._remembered, self._now()
+        if remembered is not None and now < remembered[1]:
+            return remembered[0]
+        token = self._good(other_than=None)
+        self._remembered = token, now + REMEMBERED_FOR
+        return token
 
     def replace(self, refused: str) -> str:
         """A token after WeChat refused `refused`: a newer one from the store, else one refresh (§4.1)."""
+        self._remembered = None
         return self._good(other_than=refused)
 
     def _good(self, other_than: str | None) -> str:

@@ -11,7 +11,7 @@ from flask import Blueprint, Request, Response, request
 
 from bot import markup, replies
 from bot.crypto import Envelope, Refused, is_same, signature
-from bot.desk import Busy, Delivery, Desk
+from bot.desk import NOT_TAKEN, Busy, Delivery, Desk
 from bot.messages import Message
 from clock import Now
 from metrics import Metrics
@@ -133,8 +133,9 @@ def blueprint(path: str, account: Account, desk: Desk, now: Now, metrics: Metric
         except Refused as refused:
             return _refuse(refused)
         except Busy as busy:
-            log.warning("callback.busy", reason=str(busy))
-            return Response(str(busy), 503, mimetype="text/plain")
+            log.error("callback.busy", reason=str(busy))
+            metrics.messages.labels("not_taken").inc()
+            reply = NOT_TAKEN if delivery.message.takes_reply else None
         if reply is None or not account.takes_passive_replies:
             return _plain(replies.SUCCESS)
         nonce = request.args.get("nonce", "")

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, joinedload
 import app
 import clock
 from commands import parts as made
-from errors import ConfigurationError
+from errors import ConfigurationError, RuleBroken
 from models import Notice, Outgoing, SendState
 from scheduler.clockwork import Decision
 from scheduler.delivery import Delivery
-from services import reach, rhythm
+from services import reach, rhythm, switches
 from services.calendar_text import render, render_activity
 
 #: A `tick` that is not now may only send to this very machine (product.md §3).
@@ -85,6 +85,11 @@ def tick(instant: str, dry_run: bool) -> None:
         raise ConfigurationError(
             f"{instant} 不是现在，而 wechat.api_base_url 指向真实的微信；为免误发，没有执行。可加 --dry-run 查看。"
         )
+    with parts.database.reading() as session:
+        if switches.no_send(session) is not None:
+            raise RuleBroken(
+                "现在是不发送模式，没有执行；请先运行 python app.py sending allow，或加 --dry-run 查看。"
+            )
     frozen = clock.frozen(at)
     decisions = parts.clockwork().tick(at, alone=False)
     _print_decisions(parts, decisions)

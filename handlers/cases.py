@@ -15,7 +15,7 @@ from handlers.consultations import ask_rating
 from handlers.context import Context
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Post, Role, Step
-from services import cases, consultations, people
+from services import cases, consultations, people, reach
 from services.cases import LONGEST_ANSWER, LONGEST_REASON, Desk
 from services.consultations import Number, read_number
 
@@ -72,11 +72,13 @@ def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made al
     def answer(turn: Turn, said: Said) -> Reply:
         case = cases.find(turn.session, _desk(turn), _number(said))
         reachable = cases.answer(turn.session, case, said["words"], turn.at, by=person_of(turn))
-        how = (
-            "对方 48 小时内来过就直接收到全文，否则只收到提醒，回复“查询”可看全文。"
-            if reachable
-            else "注意：对方已取消关注，送不到；重新关注后回复“查询”可看。"
-        )
+        window = reach.windows(turn.session, [case.openid], turn.at).get(case.openid)
+        if not reachable:
+            how = "注意：对方已取消关注，送不到；重新关注后回复“查询”可看全文。"
+        elif window is not None and window.is_open(turn.at):
+            how = "全文会发到对方微信。"
+        else:
+            how = "微信现在只许给对方发提醒（48 小时内没来过或已发满）；对方回复“查询”可看全文。"
         return f"已答复 {case.number}。{how}\n办完了：{tap('结案', f'结案 {case.number}')}"
 
     answering = topic.flow(
@@ -243,7 +245,8 @@ def _marks(case: Consultation) -> str:
 
 
 def _story(turn: Turn, case: Consultation, history: list[CaseStep]) -> str:
-    names = {row.by_person_id: people.get(turn.session, row.by_person_id).name for row in history if row.by_person_id}
+    by = {row.by_person_id for row in history if row.by_person_id is not None}
+    names: dict[int | None, str] = {who: people.get(turn.session, who).name for who in by}
     lines = [
         f"{case.number} {case.state.label}{' ⚠紧急' if case.is_dangerous else ''}",
         f"{case.matter.label}｜{case.county.name}｜{case.urgency.label}｜{case.wish.label}",

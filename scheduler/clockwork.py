@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bot import leases
 from models import Database, Due, DueState, insert_new
+from services import switches
 
 log = structlog.get_logger("clock")
 
@@ -24,6 +25,10 @@ LEASE = "scheduler"
 LEASE_FOR = timedelta(seconds=30)
 #: No tick decides more than this; the next one goes on.
 MAX_DECISIONS = 5000
+#: Decided in one transaction.
+AT_ONCE = 200
+TOO_LATE = "错过了最晚时间，没有执行"
+NO_RULE = "这条规则已经取消"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +42,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the timetable. `ask` names what will be due around an instant; `act` does one of them.
+    """One line of the timetable. `ask` names what will be due around an instant; `act` does some of it.
 
-    Both run in a transaction; `act` returns a note for the record. `says` is the reason people read (P4).
+    Both run in a transaction; `act` returns a note for each. `says` is the reason people read (P4).
     """
 
     name: str
     says: str
     ask: Callable[[Session, datetime], Iterable[Asked]]
-    act: Callable[[Session, Due, datetime], str]
+    act: Callable[[Session, list[Due], datetime], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +80,37 @@ class Clockwork:
         """Decide all that is due at `at`. With `alone`, only while holding the scheduler's lease.
 
         A row that cannot be decided (its rule raised) stays waiting until it is too late, and is logged.
+        In no-send mode nothing is decided: a restored copy stands still (F142).
         """
         if alone:
             with self._database.transaction() as session:
                 if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
                     return []
         with self._database.transaction() as session:
+            if switches.no_send(session) is not None:
+                return []
             self.plan(session, at)
             due = self._due(session, at)
-        decisions = []
-        for due_id in due:
-            try:
-                with self._database.transaction() as session:
-                    decision = self.decide(session, due_id, at)
-            except Exception:
-                log.exception("due.failed", due=due_id)
-                continue
-            if decision is not None:
-                decisions.append(decision)
+        decisions: list[Decision] = []
+        for start in range(0, len(due), AT_ONCE):
+            decisions += self._decide_some(due[start : start + AT_ONCE], at)
         return decisions
+
+    def _decide_some(self, due: list[int], at: datetime) -> list[Decision]:
+        """Decide in one transaction; when that fails, one by one, so that one cannot hold up the rest."""
+        try:
+            with self._database.transaction() as session:
+                return self.decide(session, due, at)
+        except Exception:
+            if len(due) == 1:
+                log.exception("due.failed", due=due[0])
+                return []
+        return [decision for due_id in due for decision in self._decide_some([due_id], at)]
 
     def rehearse(self, session: Session, at: datetime) -> list[Decision]:
         """The same in a session that the caller rolls back: what would be decided at `at` (`tick --dry-run`)."""
         self.plan(session, at)
-        found = [self.decide(session, due_id, at) for due_id in self._due(session, at)]
-        return [decision for decision in found if decision is not None]
+        return self.decide(session, self._due(session, at), at)
 
     def plan(self, session: Session, at: datetime) -> None:
         """Write down what the rules ask for; what is there already stays (unique by rule, subject, instant)."""
@@ -123,22 +134,23 @@ class Clockwork:
             )
         )
 
-    def decide(self, session: Session, due_id: int, at: datetime) -> Decision | None:
-        """Do one row, or mark it too late; None when somebody else has decided it."""
-        changed = session.execute(
-            sa.update(Due)
-            .where(Due.id == due_id, Due.state == DueState.WAITING)
-            .values(state=DueState.DONE, decided_at=at)
+    def decide(self, session: Session, due_ids: list[int], at: datetime) -> list[Decision]:
+        """Do these rows or mark them too late; those that somebody else is deciding or has decided are left out."""
+        waiting = (
+            sa.select(Due).where(Due.id.in_(due_ids), Due.state == DueState.WAITING).order_by(Due.due_at, Due.id)
         )
-        if changed.rowcount != 1:  # type: ignore[attr-defined]
-            return None
-        due = session.get_one(Due, due_id, populate_existing=True)
-        rule = self._rules.get(due.rule)
-        if rule is None:
-            due.note = "这条规则已经取消"
-        elif at > due.not_after:
-            due.state, due.note = DueState.EXPIRED, "错过了最晚时间，没有执行"
-        else:
-            due.note = rule.act(session, due, at)[:128]
+        if session.get_bind().dialect.name != "sqlite":
+            waiting = waiting.with_for_update(skip_locked=True)
+        rows = list(session.scalars(waiting))
+        for due in rows:
+            due.decided_at = at
+            due.state = DueState.EXPIRED if at > due.not_after else DueState.DONE
+            due.note = TOO_LATE if at > due.not_after else ""
+        for name in dict.fromkeys(due.rule for due in rows):
+            timely = [due for due in rows if due.rule == name and due.state is DueState.DONE]
+            rule = self._rules.get(name)
+            notes = rule.act(session, timely, at) if rule and timely else [NO_RULE] * len(timely)
+            for due, note in zip(timely, notes, strict=True):
+                due.note = note[:128]
         session.flush()
-        return Decision(due.rule, due.subject, due.due_at, due.state, due.note)
+        return [Decision(due.rule, due.subject, due.due_at, due.state, due.note) for due in rows]

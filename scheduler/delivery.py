@@ -20,7 +20,7 @@ from clock import Now
 from config import Template
 from metrics import Metrics
 from models import Channel, Database, NoticeKind, Outgoing, SendState
-from services import outbox, people, reach
+from services import outbox, people, reach, switches
 
 log = structlog.get_logger("delivery")
 
@@ -84,6 +84,7 @@ class Delivery:
         self._batch = per_second
         self._holder = secrets.token_hex(8)
         self._held = False
+        self._is_stopped = False
         self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, "sender")
 
     def run(self) -> int:
@@ -92,6 +93,8 @@ class Delivery:
         with self._database.transaction() as session:
             if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
                 self._held = False
+                return 0
+            if self._must_not_send(session):
                 return 0
             if not self._held:
                 left = outbox.recover(session, at, self._holder)
@@ -106,6 +109,14 @@ class Delivery:
         if parcels:
             self._send(parcels, at)
         return len(rows)
+
+    def _must_not_send(self, session: Session) -> bool:
+        """No-send mode leaves every row as it is, and is said once (F142)."""
+        switch = switches.no_send(session)
+        if switch is not None and not self._is_stopped:
+            log.warning("sending.stopped", since=switch.since.isoformat(), note=switch.note)
+        self._is_stopped = switch is not None
+        return self._is_stopped
 
     def run_until_empty(self, limit: int = 100_000) -> int:
         """Send all that is due now, for `tick --at`. Returns how many rows were claimed."""

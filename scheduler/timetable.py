@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, time, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from clock import at_beijing, beijing_date, say_date, say_time
 from config import Settings
 from models import Due, Gathering, GatheringState, NoticeKind, Purpose
 from scheduler.clockwork import Asked, Rule
-from services import outbox, people, retention, rhythm
+from services import gatherings, outbox, people, retention, rhythm
+from services.outbox import Letter, Recipient
+
+Ask = Callable[[Session, datetime], Iterable[Asked]]
+Act = Callable[[Session, list[Due], datetime], list[str]]
 
 #: Rows for a day are made from this long before it, so that a reschedule or a restart finds them.
 LOOK_AHEAD = timedelta(days=2)
@@ -35,7 +39,7 @@ def rules(settings: Settings) -> list[Rule]:
     ]
 
 
-def _daily(wall: time):  # type: ignore[no-untyped-def]
+def _daily(wall: time) -> Ask:
     def ask(_session: Session, at: datetime) -> Iterable[Asked]:
         due = at_beijing(beijing_date(at), wall)
         yield Asked("all", due, due + timedelta(hours=24))
@@ -43,16 +47,15 @@ def _daily(wall: time):  # type: ignore[no-untyped-def]
     return ask
 
 
-def _plan(settings: Settings):  # type: ignore[no-untyped-def]
-    def act(session: Session, _due: Due, at: datetime) -> str:
-        calendar = rhythm.calendar(session, settings.calendar)
-        made = rhythm.plan(session, calendar, settings.study_day, at)
-        return f"新排 {made} 场"
+def _plan(settings: Settings) -> Act:
+    def act(session: Session, dues: list[Due], at: datetime) -> list[str]:
+        made = rhythm.plan(session, rhythm.calendar(session, settings.calendar), settings.study_day, at)
+        return [f"新排 {made} 场" for _ in dues]
 
     return act
 
 
-def _study_days(settings: Settings):  # type: ignore[no-untyped-def]
+def _study_days(settings: Settings) -> Ask:
     def ask(session: Session, at: datetime) -> Iterable[Asked]:
         today = beijing_date(at)
         rows = session.execute(
@@ -70,41 +73,50 @@ def _study_days(settings: Settings):  # type: ignore[no-untyped-def]
     return ask
 
 
-def _notify(settings: Settings):  # type: ignore[no-untyped-def]
-    def act(session: Session, due: Due, at: datetime) -> str:
-        gathering = session.get_one(
-            Gathering, int(due.subject.removeprefix("gathering:")), options=[joinedload(Gathering.branch)]
-        )
-        if gathering.state is not GatheringState.PLANNED:
-            return "活动已取消，不通知"
-        if at_beijing(gathering.held_on, settings.study_day.notice_at) != due.due_at:
-            return "已改期，按新的日子通知"
-        members = people.members_of(session, gathering.branch_id, gathering.held_on)
-        recipients = outbox.accounts_of(session, [member.id for member in members])
-        outbox.queue(
-            session,
-            NoticeKind.STUDY_DAY,
-            # One campaign a day: whoever is in two branches gets one notice (F039, pitfall 8).
-            f"study_day:{gathering.held_on}",
-            study_day_facts(gathering),
-            recipients,
-            at=at,
-            due_at=due.due_at,
-            not_after=due.not_after,
-            why=f"每周五为党员学习日（工作报告 L12）；{gathering.why}"[:128],
-        )
-        return f"通知 {len({r.key for r in recipients})} 人"
+def _notify(settings: Settings) -> Act:
+    def act(session: Session, dues: list[Due], at: datetime) -> list[str]:
+        held = gatherings.by_ids(session, [int(due.subject.removeprefix("gathering:")) for due in dues])
+        members = people.ids_by_branch(session, {g.branch_id: g.held_on for g in held.values()})
+        everybody = outbox.accounts_of(session, [i for ids in members.values() for i in ids])
+        accounts: dict[int | None, list[Recipient]] = {}
+        for recipient in everybody:
+            accounts.setdefault(recipient.person_id, []).append(recipient)
+        letters, notes = [], []
+        for due in dues:
+            gathering = held[int(due.subject.removeprefix("gathering:"))]
+            if gathering.state is not GatheringState.PLANNED:
+                notes.append("活动已取消，不通知")
+            elif at_beijing(gathering.held_on, settings.study_day.notice_at) != due.due_at:
+                notes.append("已改期，按新的日子通知")
+            else:
+                ids = members.get(gathering.branch_id, [])
+                letters.append(_letter(gathering, due, [r for i in ids for r in accounts[i]]))
+                notes.append(f"通知 {len(ids)} 人")
+        outbox.queue_all(session, letters, at)
+        return notes
 
     return act
+
+
+def _letter(gathering: Gathering, due: Due, recipients: list[Recipient]) -> Letter:
+    return Letter(
+        NoticeKind.STUDY_DAY,
+        # One campaign a day: whoever is in two branches gets one notice (F039, pitfall 8).
+        f"study_day:{gathering.held_on}",
+        study_day_facts(gathering),
+        recipients,
+        due_at=due.due_at,
+        not_after=due.not_after,
+        why=gathering.why or "每周五为党员学习日（工作报告 L12）",
+    )
 
 
 def study_day_facts(gathering: Gathering) -> dict[str, str]:
     """What the notice of one gathering says."""
     when = f"{say_time(gathering.opens_at)}–{say_time(gathering.closes_at)}"
     day = say_date(gathering.held_on)
-    topic = gathering.topic or gathering.purpose.label
     return {
-        "topic": topic,
+        "topic": gathering.topic or gathering.purpose.label,
         "branch": gathering.branch.name,
         "time": f"{gathering.held_on:%Y年%-m月%-d日} {say_time(gathering.opens_at)}",
         "hint": "参加后请回复“签到”",
@@ -112,5 +124,6 @@ def study_day_facts(gathering: Gathering) -> dict[str, str]:
     }
 
 
-def _upkeep(session: Session, _due: Due, at: datetime) -> str:
-    return retention.sweep(session, at)
+def _upkeep(session: Session, dues: list[Due], at: datetime) -> list[str]:
+    done = retention.sweep(session, at)
+    return [done for _ in dues]

@@ -130,17 +130,16 @@ def confirm(
     recipients = _recipients(session, audience_of(row), at)
     due_at = after_quiet(at, sending)
     author = people.get(session, by)
-    outbox.queue(
-        session,
+    letter = outbox.Letter(
         NoticeKind.BROADCAST,
         campaign(row.id),
         facts(row, "市法学会", at),
         recipients,
-        at=at,
         due_at=due_at,
         not_after=due_at + USEFUL_FOR,
         why=f"{author.name} 群发给{audience_label(session, row)}",
     )
+    outbox.queue(session, letter, at)
     audit.note(session, at, by, "broadcast.confirm", f"broadcast:{row.id}", f"{len(recipients)}")
     session.refresh(row)
     return row

@@ -85,7 +85,7 @@ def read_number(text: str) -> tuple[Number | None, str]:
     if match is None:
         return None, text.strip()
     day = f"{int(match['day']):06d}" if match["day"] else None
-    return Number(day, int(match["last"])), text[match.end() :].strip(" \n:：,，。;；")
+    return Number(day, int(match["last"])), text[match.end() :].lstrip(" \n:：,，。;；").rstrip()
 
 
 def read_words(text: str) -> str:
@@ -228,7 +228,7 @@ def tell_citizen(session: Session, case: Consultation, note: str, text: str, at:
     facts = {"number": case.number, "state": case.state.label, "note": note, "time": say_when(at), "text": text}
     campaign = f"case:{case.number}:news:{_last_step_id(session, case)}"
     recipient = outbox.Recipient(None, case.openid, follows)
-    outbox.queue(session, NoticeKind.CASE_UPDATE, campaign, facts, [recipient], at=at)
+    outbox.queue(session, outbox.Letter(NoticeKind.CASE_UPDATE, campaign, facts, [recipient]), at)
     return follows
 
 
@@ -347,7 +347,7 @@ def erase(session: Session, case: Consultation, at: datetime) -> None:
         .values(words=None)
         .execution_options(synchronize_session="fetch")
     )
-    for notice in session.scalars(sa.select(Notice).where(Notice.campaign.startswith(f"case:{case.number}:"))):
+    for notice in session.scalars(sa.select(Notice).where(Notice.campaign.startswith(f"case:{case.number}:news:"))):
         facts = json.loads(notice.facts)
         notice.facts = json.dumps({**facts, "text": ERASED}, ensure_ascii=False)
     audit.note(session, at, None, "case.erased", f"case:{case.number}", "本人要求")

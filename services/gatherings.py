@@ -197,6 +197,14 @@ def get(session: Session, gathering_id: int) -> Gathering:
     return gathering
 
 
+def by_ids(session: Session, ids: Iterable[int]) -> dict[int, Gathering]:
+    """These gatherings with their branches."""
+    rows = session.scalars(
+        sa.select(Gathering).options(sa.orm.joinedload(Gathering.branch)).where(Gathering.id.in_(list(ids)))
+    )
+    return {row.id: row for row in rows}
+
+
 def history(session: Session, person_id: int, limit: int = HISTORY) -> list[Attendance]:
     """A person's own last records; nobody else's list is ever made this way (F079)."""
     return list(

@@ -26,7 +26,9 @@ class Count:
 
 def branch_counts(session: Session) -> list[Count]:
     """The city's own branches first, then county by county, the empty ones too."""
-    rows = session.execute(sa.select(Branch.county_id, Branch.kind, sa.func.count()).group_by(Branch.county_id, Branch.kind))
+    rows = session.execute(
+        sa.select(Branch.county_id, Branch.kind, sa.func.count()).group_by(Branch.county_id, Branch.kind)
+    )
     found = {(county_id, kind): count for county_id, kind, count in rows}
     places: list[tuple[int | None, str]] = [(None, CITY)]
     places += [(row.id, row.name) for row in session.scalars(sa.select(County).order_by(County.id))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,43 +33,60 @@ class Recipient:
         return f"person:{self.person_id}" if self.person_id is not None else f"openid:{self.openid}"
 
 
-def queue(
-    session: Session,
-    kind: NoticeKind,
-    campaign: str,
-    facts: Mapping[str, str],
-    recipients: Iterable[Recipient],
-    *,
-    at: datetime,
-    due_at: datetime | None = None,
-    not_after: datetime | None = None,
-    why: str = "",
-    app: str = "official",
-) -> Notice:
-    """Put one notice for many people into the outbox, in the caller's transaction (F116).
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One notice to be queued, and for whom. Times are UTC; without them it is due at once, for 48 hours."""
+
+    kind: NoticeKind
+    campaign: str
+    facts: Mapping[str, str]
+    recipients: Iterable[Recipient]
+    due_at: datetime | None = None
+    not_after: datetime | None = None
+    why: str = ""
+    app: str = "official"
+
+
+def queue(session: Session, letter: Letter, at: datetime) -> None:
+    """Put one notice into the outbox, in the caller's transaction (F116)."""
+    queue_all(session, [letter], at)
+
+
+def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None:
+    """Put many notices for many people into the outbox, with two statements, in the caller's transaction.
 
     Whoever is in the campaign already keeps their one row (pitfall 8). Who has no account or has left gets a
     row too, settled at once as unreachable, so that the totals always add up to the audience.
     """
-    notice = Notice(
-        kind=kind,
-        campaign=campaign,
-        facts=json.dumps(dict(facts), ensure_ascii=False),
-        why=why,
-        queued_at=at,
-        app=app,
-    )
-    session.add(notice)
+    notices = [
+        Notice(
+            kind=letter.kind,
+            campaign=letter.campaign,
+            facts=json.dumps(dict(letter.facts), ensure_ascii=False),
+            why=letter.why[:128],
+            queued_at=at,
+            app=letter.app,
+        )
+        for letter in letters
+    ]
+    session.add_all(notices)
     session.flush()
-    due = due_at or at
-    last = not_after or due + PERSONAL_NOT_AFTER
+    rows: list[dict[str, object]] = []
+    for notice, letter in zip(notices, letters, strict=True):
+        due = letter.due_at or at
+        last = letter.not_after or due + PERSONAL_NOT_AFTER
+        rows += [_row(notice, key, recipient, due, last, at) for key, recipient in _once(letter.recipients).items()]
+    insert_new(session, Outgoing, rows)
+
+
+def _once(recipients: Iterable[Recipient]) -> dict[str, Recipient]:
+    """Each recipient once, with an account that can be reached if there is one."""
     chosen: dict[str, Recipient] = {}
     for recipient in recipients:
         known = chosen.get(recipient.key)
         if known is None or (not _is_reachable(known) and _is_reachable(recipient)):
             chosen[recipient.key] = recipient
-    insert_new(session, Outgoing, [_row(notice, key, r, due, last, at) for key, r in chosen.items()])
-    return notice
+    return chosen
 
 
 def _is_reachable(recipient: Recipient) -> bool:
@@ -98,14 +115,14 @@ def _row(
 
 def accounts_of(session: Session, person_ids: Iterable[int]) -> list[Recipient]:
     """The accounts of these people; somebody without one is still a recipient, an unreachable one."""
-    ids = list(person_ids)
+    ids = set(person_ids)
     rows = session.execute(
         sa.select(Follower.person_id, Follower.openid, Follower.is_subscribed)
         .where(Follower.person_id.in_(ids))
         .order_by(Follower.is_subscribed, Follower.bound_at)
     ).all()
     known = {row.person_id for row in rows}
-    return [Recipient(*row) for row in rows] + [Recipient(i, None) for i in ids if i not in known]
+    return [Recipient(*row) for row in rows] + [Recipient(i, None) for i in sorted(ids - known)]
 
 
 def tell(
@@ -115,15 +132,17 @@ def tell(
     facts: Mapping[str, str],
     person_ids: Iterable[int],
     at: datetime,
-) -> Notice:
+) -> None:
     """A notice to some people, due at once, whatever their account."""
-    return queue(session, kind, campaign, facts, accounts_of(session, person_ids), at=at)
+    queue(session, Letter(kind, campaign, facts, accounts_of(session, person_ids)), at)
 
 
 def push_late(session: Session, app: str, openid: str, words: str, message_key: str, at: datetime) -> None:
     """An answer that came too late for the passive reply follows as a customer message (F003)."""
-    recipient = Recipient(None, openid)
-    queue(session, NoticeKind.LATE_REPLY, f"late:{message_key}", {"text": words}, [recipient], at=at, app=app)
+    facts = {"text": words}
+    queue(
+        session, Letter(NoticeKind.LATE_REPLY, f"late:{message_key}", facts, [Recipient(None, openid)], app=app), at
+    )
 
 
 # --- the fate of a row ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -98,6 +99,20 @@ def members_of(session: Session, branch_id: int, on: date) -> list[Person]:
             .order_by(Person.name, Person.id)
         )
     )
+
+
+def ids_by_branch(session: Session, days: Mapping[int, date]) -> dict[int, list[int]]:
+    """Who belongs to each of these branches on its day."""
+    rows = session.execute(
+        sa.select(Affiliation.branch_id, Affiliation.person_id, Affiliation.since_on, Affiliation.until_on)
+        .where(Affiliation.branch_id.in_(list(days)))
+        .order_by(Affiliation.id)
+    )
+    found: dict[int, list[int]] = {}
+    for branch_id, person_id, since_on, until_on in rows:
+        if since_on <= days[branch_id] and (until_on is None or until_on > days[branch_id]):
+            found.setdefault(branch_id, []).append(person_id)
+    return found
 
 
 def station_of(session: Session, station_id: int) -> Station:
@@ -207,8 +222,10 @@ def decide_claim(session: Session, claim_id: int, *, accept: bool, at: datetime,
         words = "绑定申请没有通过。请核对姓名和手机号，或当面向支部书记要邀请码。"
         audit.note(session, at, by, "people.claim_refused", f"person:{row.person_id}")
     facts = {"title": "绑定结果", "text": words}
-    recipient = outbox.Recipient(None, row.openid)
-    outbox.queue(session, NoticeKind.BINDING, f"claim-decided:{claim_id}", facts, [recipient], at=at)
+    letter = outbox.Letter(
+        NoticeKind.BINDING, f"claim-decided:{claim_id}", facts, [outbox.Recipient(None, row.openid)]
+    )
+    outbox.queue(session, letter, at)
     return row
 
 

@@ -145,7 +145,9 @@ def database(stage: Path, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def open_house(stage: Path, tmp_path: Path, local_wechat: LocalWeChat, front: Front) -> Iterator[Callable[..., House]]:
+def open_house(
+    stage: Path, tmp_path: Path, local_wechat: LocalWeChat, front: Front
+) -> Iterator[Callable[..., House]]:
     """Opens the house, with other WeChat settings if the test wants them."""
     opened: list[House] = []
 

@@ -57,7 +57,7 @@ def test_a_retry_gets_the_same_reply_and_nothing_is_done_twice(house, zhang_wei)
     assert reply.startswith("签到成功")
     tries = zhang_wei.last["tries"]
     assert len(tries) == 3
-    assert len({t["reply"] for t in tries}) == 1
+    assert len({t["text"] for t in tries}) == 1
     assert count(house, Attendance) == 1
     assert count(house, InboxMessage) == 1
 
@@ -82,7 +82,7 @@ def test_slow_work_is_acknowledged_in_time_and_its_result_follows(restaged):
     house = restaged(("慢", lambda _turn: "办好了" if release.wait(20) else "没等到"), patience=0.3)
     zhang_wei = house.phone("张伟")
     assert zhang_wei.says("慢", lose_replies=1) == ACKNOWLEDGED
-    assert {t["reply"] for t in zhang_wei.last["tries"]} == {ACKNOWLEDGED}
+    assert {t["text"] for t in zhang_wei.last["tries"]} == {ACKNOWLEDGED}
     release.set()
     house.desk.stop()
     house.deliver()

@@ -9,6 +9,7 @@ from flask import Flask
 
 import clock
 import handlers
+from api import v1
 from bot import tokens, webhook
 from bot.client import Client, stable_token
 from bot.desk import Desk
@@ -85,6 +86,7 @@ def web(parts: Parts, desk: Desk) -> Flask:
     app.secret_key = parts.settings.server.secret_key
     for path, account in _accounts(parts.settings):
         app.register_blueprint(webhook.blueprint(path, account, desk, parts.now, parts.metrics))
+    app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
     return app
 

@@ -204,7 +204,9 @@ def stable_token(base_url: str, app_id: str, app_secret: str, timeout_seconds: f
     if result.get("errcode"):
         code = errcodes.of(int(result["errcode"]), path)
         # WeChat's own words name the address that 40164 asks to be entered.
-        raise TokenUnavailable(f"取 access_token 被拒（{code.code}）：{code.says}（微信原话：{result.get('errmsg', '')}）")
+        raise TokenUnavailable(
+            f"取 access_token 被拒（{code.code}）：{code.says}（微信原话：{result.get('errmsg', '')}）"
+        )
     return Fetched(str(result["access_token"]), int(result.get("expires_in", 7200)))
 
 

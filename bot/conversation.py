@@ -41,6 +41,14 @@ class Question:
     read: Callable[[Turn, str, Said], str]
     when: Callable[[Said], bool] = field(default=lambda _said: True)
 
+    def takes(self, turn: Turn, text: str, said: Said) -> bool:
+        """Whether a text is an answer to this question."""
+        try:
+            self.read(turn, text, said)
+        except Misunderstood:
+            return False
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:

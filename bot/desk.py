@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
@@ -84,7 +84,6 @@ class Stored:
     talk: Talk | None = None
     answer: Answered | None = None
     received_at: datetime | None = None
-    was_acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,8 @@ class Answered:
     latency_ms: int
     app: str = "official"
     error_id: str | None = None
-    was_pushed: bool = False
+    #: “已收到” was said instead; the answer itself is pushed.
+    is_late: bool = False
 
 
 class AlreadyAnswered(Exception):
@@ -111,10 +111,10 @@ class Inbox(Protocol):
 
     def store(self, session: Session, deliveries: list[Delivery]) -> list[Stored]: ...
     def finish(self, session: Session, answers: list[Answered]) -> None: ...
-    def acknowledge(self, session: Session, key: str, at: datetime) -> Answered | None: ...
-    def answer_to(self, session: Session, key: str) -> tuple[Answered | None, bool]: ...
+    def acknowledge(self, session: Session, delivery: Delivery, at: datetime) -> Answered: ...
+    def answer_to(self, session: Session, key: str) -> Answered | None: ...
     def unfinished(self, session: Session, before: datetime, limit: int) -> list[Delivery]: ...
-    def take_over(self, session: Session, key: str, at: datetime) -> int: ...
+    def take_over(self, session: Session, key: str) -> int: ...
     def standing_of(self, session: Session, openid: str, *, lock: bool) -> tuple[int | None, Talk | None]: ...
     def keep_talk(self, session: Session, openid: str, talk: Talk | None) -> None: ...
 
@@ -179,7 +179,7 @@ class Desk:
             return self._out_of_time(ticket)
         if ticket.error is not None:
             raise ticket.error
-        reply = ticket.answer.reply if ticket.answer is not None else self._wait_for(ticket, started)
+        reply = _said(ticket.answer, delivery) if ticket.answer else self._wait_for(ticket, started)
         self._metrics.latency.observe(time.monotonic() - started)
         return reply
 
@@ -199,17 +199,9 @@ class Desk:
         """Say “已收到” in a way that the database agrees with: the answer is then pushed, or is here just now."""
         if ticket.stored is None:
             raise Busy("来不及存下这条消息。")
-        answer = self._acknowledge(ticket.delivery.key)
-        if answer is not None:
-            return answer.reply
-        return ACKNOWLEDGED if ticket.delivery.message.takes_reply else None
-
-    def _acknowledge(self, key: str) -> Answered | None:
         with self._transaction() as session:
-            answer = self._inbox.acknowledge(session, key, self._now())
-        if answer is None:
-            self._metrics.messages.labels("acknowledged").inc()
-        return answer
+            answer = self._inbox.acknowledge(session, ticket.delivery, self._now())
+        return _said(answer, ticket.delivery)
 
     def _wait_for(self, ticket: Ticket, started: float) -> Reply:
         """A retry: wait for whoever works on the message, take it over from the dead, or give its answer again."""
@@ -220,11 +212,9 @@ class Desk:
             if first is not None:
                 first.done.wait(self._left(started))
             with self._transaction() as session:
-                answer, acknowledged = self._inbox.answer_to(session, key)
-            if acknowledged:
-                return ACKNOWLEDGED if ticket.delivery.message.takes_reply else None
+                answer = self._inbox.answer_to(session, key)
             if answer is not None:
-                return None if answer.was_pushed else answer.reply
+                return _said(answer, ticket.delivery)
             if first is None and self._is_orphan(ticket) and self._start_working(key, ticket):
                 return self._finish_orphan(ticket)
             time.sleep(POLL_SECONDS)
@@ -238,7 +228,7 @@ class Desk:
         ticket.done.clear()
         self._helpers.submit(self._answer_alone, ticket)
         if ticket.done.wait(self._within) and ticket.answer is not None:
-            return ticket.answer.reply
+            return _said(ticket.answer, ticket.delivery)
         return self._out_of_time(ticket)
 
     # --- the clerk: stores all that wait, answers together those who ask the same ------------------------
@@ -278,9 +268,9 @@ class Desk:
             if stored is None or stored.standing is Standing.REPLAY:
                 ticket.settle(error=Refused("replay", "这个签名已经用过。"))
             elif stored.standing is Standing.RETRY:
-                ticket.settle(answer=stored.answer if stored.answer and not stored.was_acknowledged else None)
+                ticket.settle(stored.answer)
             elif self._start_working(ticket.delivery.key, ticket):
-                if self._router.shares(ticket.delivery.message):
+                if self._router.shares(ticket.delivery.message, stored.talk):
                     together.append(ticket)
                 else:
                     self._helpers.submit(self._answer_alone, ticket)
@@ -312,14 +302,18 @@ class Desk:
         for ticket, answer in zip(tickets, answers, strict=True):
             self._settle(ticket, answer)
 
-    def _answer_alone(self, ticket: Ticket) -> None:
+    def _answer_alone(self, ticket: Ticket, *, again: bool = False) -> None:
         answer: Answered | None
         try:
-            [answer] = self._handle([ticket])
+            [answer] = self._handle([ticket], are_late=again)
         except AlreadyAnswered:
             with self._transaction() as session:
-                done, _ = self._inbox.answer_to(session, ticket.delivery.key)
-            self._settle(ticket, done)
+                done = self._inbox.answer_to(session, ticket.delivery.key)
+            if done is not None and done.is_late and not again:
+                # “已收到” was said while we were committing: what was done is gone, so do it once more and push.
+                self._answer_alone(ticket, again=True)
+            else:
+                self._settle(ticket, done)
             return
         except AssistantError as error:
             answer = self._record(ticket, str(error), "规则", None)
@@ -343,7 +337,7 @@ class Desk:
             log.exception("inbox.finish_failed", error_id=error_id)
         return answer
 
-    def _handle(self, tickets: list[Ticket]) -> list[Answered]:
+    def _handle(self, tickets: list[Ticket], *, are_late: bool = False) -> list[Answered]:
         with ExitStack() as stack:
             opened: list[Session] = []
 
@@ -359,14 +353,15 @@ class Desk:
                 if turn.talk_changed:
                     self._inbox.keep_talk(session(), turn.openid, turn.talk)
                 said = reply if ticket.delivery.message.takes_reply else None
-                answers.append(self._answered(ticket.delivery, said, turn.route))
+                answer = self._answered(ticket.delivery, said, turn.route)
+                answers.append(replace(answer, is_late=are_late))
             self._inbox.finish(session(), answers)
         return answers
 
     def _turn(self, ticket: Ticket, session: Callable[[], Session]) -> Turn:
         delivery, stored = ticket.delivery, ticket.stored
         person_id, talk = (stored.person_id, stored.talk) if stored else (None, None)
-        if talk is not None and not self._router.shares(delivery.message):
+        if talk is not None and not self._router.shares(delivery.message, talk):
             # Two messages at once: the second waits here until the first has moved the talk on (F014).
             person_id, talk = self._inbox.standing_of(session(), delivery.message.openid, lock=True)
         return Turn(delivery.message, delivery.at, person_id, talk, _open=session)
@@ -392,7 +387,7 @@ class Desk:
             if not self._start_working(delivery.key, ticket):
                 continue
             with self._transaction() as session:
-                attempts = self._inbox.take_over(session, delivery.key, now)
+                attempts = self._inbox.take_over(session, delivery.key)
                 person_id, talk = self._inbox.standing_of(session, delivery.message.openid, lock=False)
             ticket.stored = Stored(Standing.NEW, person_id, talk)
             if attempts > MAX_ATTEMPTS:
@@ -416,6 +411,13 @@ class Desk:
 def failed_reply(error_id: str) -> str:
     """What a person reads when something of ours broke."""
     return f"抱歉，刚才没有办成，请稍后再试。若仍不行，请把编号 {error_id} 告诉办公室。（{tap('帮助')}）"
+
+
+def _said(answer: Answered, delivery: Delivery) -> Reply:
+    """What the person reads at this delivery: the answer, or that it will follow."""
+    if answer.is_late:
+        return ACKNOWLEDGED if delivery.message.takes_reply else None
+    return answer.reply
 
 
 def answer_all(talkings: Iterable[Talking], session: Callable[[], Session]) -> list[Reply]:

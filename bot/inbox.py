@@ -14,41 +14,32 @@ from sqlalchemy.orm import Session
 from bot.desk import TRIES_ARE_OVER_AFTER, AlreadyAnswered, Answered, Delivery, Standing, Stored
 from bot.messages import Message
 from bot.turn import Talk
-from models import Answer, Conversation, Follower, InboxMessage, Outcome, insert_new
+from models import Answer, Conversation, Follower, InboxMessage, Outcome, among, insert_all, insert_new
 
 #: How far back recovery looks; older rows were answered or given up long ago.
 RECOVERY_REACHES_BACK = timedelta(days=3)
 
+#: Nobody is told “已收到” before this; quicker answers need not be checked against it.
+COULD_BE_ACKNOWLEDGED_MS = 100
+
 #: Queues an answer that comes too late for the passive reply: session, app, openid, words, message key, at.
 PushLate = Callable[[Session, str, str, str, str, datetime], None]
 
-_ANSWERS = Answer.__table__
-_TALKS = Conversation.__table__
+_INBOX, _ANSWERS = InboxMessage.__table__.c, Answer.__table__.c
+_TALKS, _FOLLOWERS = Conversation.__table__.c, Follower.__table__.c
 
 #: Everything the desk must know of a delivery, in one question for all that wait.
 _STANDING = (
     sa.select(
-        InboxMessage.key,
-        InboxMessage.receipt,
-        InboxMessage.signature,
-        InboxMessage.received_at,
-        InboxMessage.acknowledged_at,
-        Answer.message_key,
-        Answer.reply,
-        Answer.outcome,
-        Answer.answered_at,
-        Answer.route,
-        Follower.person_id,
-        Conversation.flow,
-        Conversation.said,
-        Conversation.updated_at,
-        Follower.openid.label("follower"),
+        _INBOX.key, _INBOX.receipt, _INBOX.signature, _INBOX.received_at,
+        _ANSWERS.message_key, _ANSWERS.reply, _ANSWERS.outcome, _ANSWERS.answered_at, _ANSWERS.route,
+        _FOLLOWERS.person_id, _FOLLOWERS.openid.label("follower"), _TALKS.flow, _TALKS.said, _TALKS.updated_at,
     )
-    .outerjoin(Answer, Answer.message_key == InboxMessage.key)
-    .outerjoin(Follower, Follower.openid == InboxMessage.openid)
-    .outerjoin(Conversation, Conversation.openid == InboxMessage.openid)
-    .where(InboxMessage.key.in_(sa.bindparam("keys", expanding=True)))
-)
+    .select_from(InboxMessage.__table__)
+    .outerjoin(Answer.__table__, _ANSWERS.message_key == _INBOX.key)
+    .outerjoin(Follower.__table__, _FOLLOWERS.openid == _INBOX.openid)
+    .outerjoin(Conversation.__table__, _TALKS.openid == _INBOX.openid)
+)  # fmt: skip
 
 
 class SqlInbox:
@@ -61,42 +52,69 @@ class SqlInbox:
         """Keep what is new; say of each delivery whether it is new, a retry, or a replay (F002, F004, F007)."""
         # In one order everywhere, so that two processes with the same retries cannot lock each other out.
         insert_new(session, InboxMessage, [_row(d) for d in sorted(deliveries, key=lambda d: d.key)])
-        rows = {r.key: r for r in session.execute(_STANDING, {"keys": list({d.key for d in deliveries})})}
+        known = _STANDING.where(among(session, _INBOX.key, {d.key for d in deliveries}))
+        rows = {row.key: row for row in session.connection().execute(known)}
         strangers = {d.message.openid: d.at for d in deliveries if d.key in rows and rows[d.key].follower is None}
         insert_new(session, Follower, [_stranger(o, at) for o, at in strangers.items()])
         return [_stored(delivery, rows.get(delivery.key)) for delivery in deliveries]
 
     def finish(self, session: Session, answers: list[Answered]) -> None:
-        """Write the answers; queue those that nobody waits for any more. Raises AlreadyAnswered."""
-        keys = [answer.key for answer in answers]
-        late = _LATE.with_for_update(read=True) if _locks_rows(session) else _LATE
-        acknowledged = set(session.scalars(late, {"keys": keys}))
+        """Write the answers; queue those that nobody waits for any more. Raises AlreadyAnswered.
+
+        Only an answer that took long can have been acknowledged, so only those are looked up. Should the time
+        run out between that look and the commit, the primary key refuses the answer and it is made again.
+        """
+        slow = [a.key for a in answers if a.is_late or a.latency_ms > COULD_BE_ACKNOWLEDGED_MS]
+        promised = self._promised(session, slow)
+        for answer in answers:
+            if answer.key in promised:
+                self._keep_promise(session, answer)
+        rows = [_answer_row(answer) for answer in answers if answer.key not in promised]
         try:
-            session.execute(sa.insert(_ANSWERS), [_answer_row(a, a.key in acknowledged) for a in answers])
+            insert_all(session, Answer, rows)
         except IntegrityError:
             raise AlreadyAnswered from None
         for answer in answers:
-            if answer.reply is not None and _must_push(answer, answer.key in acknowledged):
-                self._push_late(session, answer.app, answer.openid, answer.reply, answer.key, answer.at)
+            if answer.key in promised or _must_push(answer):
+                self._push(session, answer)
 
-    def acknowledge(self, session: Session, key: str, at: datetime) -> Answered | None:
-        """Promise the answer for later, unless it is there: then return it. The row's lock makes it either or."""
-        session.execute(
-            sa.update(InboxMessage)
-            .where(InboxMessage.key == key, InboxMessage.acknowledged_at.is_(None))
-            .values(acknowledged_at=at)
+    def _promised(self, session: Session, keys: list[str]) -> set[str]:
+        if not keys:
+            return set()
+        asked = sa.select(Answer.message_key).where(
+            Answer.message_key.in_(keys), Answer.outcome == Outcome.ACKNOWLEDGED
         )
-        answer, acknowledged = self.answer_to(session, key)
-        if answer is None or answer.was_pushed:
-            return None
-        if acknowledged:
-            session.execute(sa.update(InboxMessage).where(InboxMessage.key == key).values(acknowledged_at=None))
+        return set(session.scalars(asked.with_for_update() if _locks_rows(session) else asked))
+
+    def _keep_promise(self, session: Session, answer: Answered) -> None:
+        changed = session.execute(
+            sa.update(Answer)
+            .where(Answer.message_key == answer.key, Answer.outcome == Outcome.ACKNOWLEDGED)
+            .values({**_answer_row(answer), "outcome": Outcome.FAILED if answer.error_id else Outcome.PUSHED})
+        )
+        if changed.rowcount != 1:  # type: ignore[attr-defined]
+            raise AlreadyAnswered
+
+    def _push(self, session: Session, answer: Answered) -> None:
+        if answer.reply is not None:
+            self._push_late(session, answer.app, answer.openid, answer.reply, answer.key, answer.at)
+
+    def acknowledge(self, session: Session, delivery: Delivery, at: datetime) -> Answered:
+        """Promise the answer for later, unless it is there: whoever writes the row first has decided."""
+        row = {
+            "message_key": delivery.key, "outcome": Outcome.ACKNOWLEDGED, "route": "", "reply": None,
+            "error_id": None, "answered_at": at, "latency_ms": _milliseconds(at - delivery.at),
+        }  # fmt: skip
+        insert_new(session, Answer, [row])
+        answer = self.answer_to(session, delivery.key)
+        if answer is None:
+            raise RuntimeError("the row that was just written is not there")
         return answer
 
-    def answer_to(self, session: Session, key: str) -> tuple[Answered | None, bool]:
-        """The stored answer, if any, and whether “已收到” was said."""
-        row = session.execute(_STANDING, {"keys": [key]}).first()
-        return (_answer(row), row.acknowledged_at is not None) if row else (None, False)
+    def answer_to(self, session: Session, key: str) -> Answered | None:
+        """The stored answer, if there is one."""
+        row = session.execute(_STANDING.where(_INBOX.key == key)).first()
+        return _answer(row) if row else None
 
     def unfinished(self, session: Session, before: datetime, limit: int) -> list[Delivery]:
         """Messages received before `before` that have no answer."""
@@ -104,7 +122,7 @@ class SqlInbox:
             sa.select(InboxMessage)
             .outerjoin(Answer, Answer.message_key == InboxMessage.key)
             .where(
-                Answer.message_key.is_(None),
+                sa.or_(Answer.message_key.is_(None), Answer.outcome == Outcome.ACKNOWLEDGED),
                 InboxMessage.received_at < before,
                 InboxMessage.received_at > before - RECOVERY_REACHES_BACK,
             )
@@ -123,41 +141,27 @@ class SqlInbox:
             for row in rows
         ]
 
-    def take_over(self, session: Session, key: str, at: datetime) -> int:
-        """Count one more attempt and return how many there were; the answer will be pushed."""
+    def take_over(self, session: Session, key: str) -> int:
+        """Count one more attempt at a message and return how many there were."""
         session.execute(
-            sa.update(InboxMessage)
-            .where(InboxMessage.key == key)
-            .values(
-                attempts=InboxMessage.attempts + 1,
-                acknowledged_at=sa.func.coalesce(
-                    InboxMessage.acknowledged_at, sa.bindparam("at", at, InboxMessage.received_at.type)
-                ),
-            )
+            sa.update(InboxMessage).where(InboxMessage.key == key).values(attempts=InboxMessage.attempts + 1)
         )
         return session.scalar(sa.select(InboxMessage.attempts).where(InboxMessage.key == key)) or 0
 
     def standing_of(self, session: Session, openid: str, *, lock: bool) -> tuple[int | None, Talk | None]:
         """Who a follower is and where their conversation stands now; with `lock` nobody else moves it on."""
         person_id = session.scalar(sa.select(Follower.person_id).where(Follower.openid == openid))
-        question = sa.select(_TALKS).where(_TALKS.c.openid == openid)
+        question = sa.select(_TALKS.flow, _TALKS.said, _TALKS.updated_at).where(_TALKS.openid == openid)
         row = session.execute(question.with_for_update() if lock and _locks_rows(session) else question).first()
         return person_id, _talk(row)
 
     def keep_talk(self, session: Session, openid: str, talk: Talk | None) -> None:
         """Write where a conversation stands, or that there is none."""
-        session.execute(sa.delete(_TALKS).where(_TALKS.c.openid == openid))
+        session.execute(sa.delete(Conversation).where(Conversation.openid == openid))
         if talk is not None:
             said = json.dumps(talk.said, ensure_ascii=False)
-            session.execute(
-                sa.insert(_TALKS),
-                {"openid": openid, "flow": talk.flow, "said": said, "updated_at": talk.updated_at},
-            )
-
-
-_LATE = sa.select(InboxMessage.key).where(
-    InboxMessage.key.in_(sa.bindparam("keys", expanding=True)), InboxMessage.acknowledged_at.is_not(None)
-)
+            row = {"openid": openid, "flow": talk.flow, "said": said, "updated_at": talk.updated_at}
+            insert_all(session, Conversation, [row])
 
 
 def _locks_rows(session: Session) -> bool:
@@ -175,7 +179,6 @@ def _row(delivery: Delivery) -> dict[str, Any]:
         "kind": _kind(delivery),
         "body": message.as_json(),
         "received_at": delivery.at,
-        "acknowledged_at": None,
         "attempts": 0,
     }
 
@@ -202,10 +205,10 @@ def _stored(delivery: Delivery, row: Any) -> Stored:
     talk = _talk(row)
     if row.receipt == delivery.receipt:
         return Stored(Standing.NEW, row.person_id, talk, received_at=row.received_at)
-    answer, acknowledged = _answer(row), row.acknowledged_at is not None
+    answer = _answer(row)
     if row.signature == delivery.signature and answer is not None:
         return Stored(Standing.REPLAY)
-    return Stored(Standing.RETRY, row.person_id, talk, answer, row.received_at, acknowledged)
+    return Stored(Standing.RETRY, row.person_id, talk, answer, row.received_at)
 
 
 def _talk(row: Any) -> Talk | None:
@@ -215,20 +218,22 @@ def _talk(row: Any) -> Talk | None:
 def _answer(row: Any) -> Answered | None:
     if row.message_key is None:
         return None
-    return Answered(row.key, "", row.reply, row.route, row.answered_at, 0, was_pushed=row.outcome == Outcome.PUSHED)
+    is_late = row.outcome in {Outcome.ACKNOWLEDGED, Outcome.PUSHED}
+    return Answered(row.key, "", row.reply, row.route, row.answered_at, 0, is_late=is_late)
 
 
-def _must_push(answer: Answered, acknowledged: bool) -> bool:
-    return acknowledged or answer.latency_ms > TRIES_ARE_OVER_AFTER.total_seconds() * 1000 or answer.app != "official"
+def _must_push(answer: Answered) -> bool:
+    """Whether WeChat waits no longer for this answer, or never did (mini programs take no passive reply)."""
+    return answer.latency_ms > _milliseconds(TRIES_ARE_OVER_AFTER) or answer.app != "official"
 
 
-def _answer_row(answer: Answered, acknowledged: bool) -> dict[str, Any]:
+def _answer_row(answer: Answered) -> dict[str, Any]:
     if answer.error_id:
         outcome = Outcome.FAILED
     elif answer.reply is None:
         outcome = Outcome.SILENT
     else:
-        outcome = Outcome.PUSHED if _must_push(answer, acknowledged) else Outcome.REPLIED
+        outcome = Outcome.PUSHED if _must_push(answer) else Outcome.REPLIED
     return {
         "message_key": answer.key,
         "outcome": outcome,
@@ -238,3 +243,7 @@ def _answer_row(answer: Answered, acknowledged: bool) -> dict[str, Any]:
         "answered_at": answer.at,
         "latency_ms": answer.latency_ms,
     }
+
+
+def _milliseconds(length: timedelta) -> int:
+    return max(0, round(length.total_seconds() * 1000))

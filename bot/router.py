@@ -124,15 +124,17 @@ class Router:
 
     # --- reading the table -------------------------------------------------------------------------------
 
-    def shares(self, message: Message) -> bool:
-        """Whether this message goes to a handler that answers many at once. Looks at nothing but the message."""
-        route = self._command(message)[0]
-        return route is not None and route.is_shared
+    def shares(self, message: Message, talk: Talk | None) -> bool:
+        """Whether this message goes to a handler that answers many at once."""
+        route, rest = self._command(message)
+        return route is not None and route.is_shared and not (rest and talk)
 
     def answer(self, turn: Turn) -> Talking:
         """Answer a turn. A generator: what it yields is asked together with others."""
         turn.scan = lambda code: self.scan(turn, code)
         route, rest = self._command(turn.message)
+        if route is not None and rest and turn.talk is not None:
+            return (yield from self._between(turn, turn.talk, route, rest))
         if route is not None:
             return (yield from self._run(route, turn, rest))
         if turn.message.kind == "event" or not turn.message.content:
@@ -149,11 +151,28 @@ class Router:
             return None
         return (yield from self._run(route, turn, rest))
 
+    def _between(self, turn: Turn, talk: Talk, route: Route, rest: str) -> Talking:
+        """A command with more behind it, in the middle of a talk: “我 被打了” answers the question, “查询 ZX01”
+        does not. The talk hears it first; what it cannot take is a command after all."""
+        flow = self.flows.get(talk.flow)
+        question = flow.next_question(talk.said) if flow else None
+        is_live = turn.at - talk.updated_at <= EXPIRES_AFTER
+        if (
+            flow is None
+            or question is None
+            or not is_live
+            or not question.takes(turn, turn.message.content, talk.said)
+        ):
+            return (yield from self._run(route, turn, rest))
+        return (yield from self._in_conversation(turn, talk))
+
     def _command(self, message: Message) -> tuple[Route | None, str]:
         if message.event == "click":
             return self._menu.get(message.event_key), ""
         if message.kind == "event" or not message.content:
             return None, ""
+        if message.content in self._words:
+            return self._words[message.content], ""
         said = words.key(message.content)
         if said in self._words:
             return self._words[said], ""

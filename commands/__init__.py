@@ -7,7 +7,7 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands import asking, data, serving
+from commands import asking, data, doctor, keeping, papers, serving
 from errors import AssistantError
 
 
@@ -22,7 +22,9 @@ def cli(context: click.Context) -> None:
         context.invoke(serving.run)
 
 
-for command in (*serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS):
+for command in (
+    *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *keeping.COMMANDS, *doctor.COMMANDS
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 import clock
@@ -12,7 +14,10 @@ from bot.client import CallFailed
 from bot.tokens import TokenUnavailable
 from commands import parts as made
 from handlers.menu import MENU
-from services import rhythm
+from services import imports, rhythm
+
+#: The figures of 2017 as the work report gives them (L22).
+LEDGER = Path(demo_data.__file__).with_name("publicity_2017.csv")
 
 
 @click.command(short_help="建表、升级或退回 · bring the tables up to date")
@@ -52,6 +57,9 @@ def demo(people: int, open_now: bool) -> None:
         rhythm.seed_holidays(session)
         calendar = rhythm.calendar(session, parts.settings.calendar)
         made_rows = rhythm.plan(session, calendar, parts.settings.study_day, at)
+        ledger = imports.plan(session, parts.database.vault, imports.Kind.PUBLICITY, LEDGER.read_bytes(), at)
+        if ledger.writes:
+            imports.apply(session, ledger, LEDGER.name, at)
     click.echo(
         f"演示数据（全部虚构）：{summary.counties} 个县（市）区，{sum(summary.branches.values())} 个支部，"
         f"{summary.stations} 个服务站，{summary.people} 人；新排活动 {made_rows} 场。"

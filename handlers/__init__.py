@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from bot.router import Router
-from handlers import binding, broadcasts, drill, following, gatherings, guide, media, mine, results
+from handlers import (
+    binding,
+    broadcasts,
+    cases,
+    consultations,
+    drill,
+    following,
+    gatherings,
+    guide,
+    media,
+    mine,
+    results,
+    stations,
+)
 from handlers.context import Context
 
 
@@ -15,6 +28,9 @@ def router(context: Context) -> Router:
         binding.router(context),
         gatherings.router(context),
         mine.router(context),
+        consultations.router(context),
+        stations.router(context),
+        cases.router(context),
         broadcasts.router(context),
         media.router(context),
         results.router(context),

@@ -143,16 +143,24 @@ def _read_title(_turn: Turn, text: str, _said: Said) -> str:
     return title
 
 
-def _read_words(turn: Turn, text: str, said: Said) -> str:
+def _read_words(_turn: Turn, text: str, _said: Said) -> str:
     body = text.strip()
     if not body:
         raise Misunderstood("正文不能为空。")
     if len(body) > broadcasts.LONGEST_TEXT:
         raise Misunderstood(f"正文有 {len(body)} 个字，最多 {broadcasts.LONGEST_TEXT} 个字，请缩短。")
-    row = broadcasts.draft(turn.session, _audience(said), said["title"], body, turn.at, by=person_of(turn))
-    # The draft's number travels with the conversation, so that the code confirms exactly what was previewed.
-    said["broadcast"] = str(row.id)
     return body
+
+
+def _draft(turn: Turn, said: Said) -> Broadcast:
+    """The draft that is previewed. Its number travels with the talk, so that the code confirms what was seen."""
+    if "broadcast" in said:
+        row = broadcasts.get(turn.session, int(said["broadcast"]))
+        if (row.title, row.words) == (said["title"], said["words"]):
+            return row
+    row = broadcasts.draft(turn.session, _audience(said), said["title"], said["words"], turn.at, by=person_of(turn))
+    said["broadcast"] = str(row.id)
+    return row
 
 
 def _audience(said: Said) -> Audience:
@@ -168,7 +176,7 @@ def _audience(said: Said) -> Audience:
 
 
 def _preview(turn: Turn, said: Said) -> str:
-    row = broadcasts.get(turn.session, int(said["broadcast"]))
+    row = _draft(turn, said)
     seen = broadcasts.forecast(turn.session, broadcasts.audience_of(row), turn.at)
     names = "、".join(seen.sample)
     return (

@@ -29,7 +29,7 @@ Find = Callable[..., Consultation]
 def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
     topic = Router()
 
-    @topic.text("待办", "待接单", help="待办 — 等待接单的和我在办的咨询", group="律师")
+    @topic.text("待办", "待接单", help="待办 — 等接单的和我在办的", group="律师")
     @for_posts(*AT_THE_DESK)
     def todo(turn: Turn, posts: list[Post]) -> Reply:
         desk = _desk(turn, posts)
@@ -38,7 +38,7 @@ def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made al
             return "没有等待接单的咨询，您手上也没有在办的。"
         return "\n".join([*_list("等待接单", waiting, "接单"), *_list("我在办的", mine, "看")])
 
-    @topic.text("接单", help="接单 — 接下一件咨询（接单 编号）", group="律师")
+    @topic.text("接单", help="接单 — 接下一件（接单 编号）", group="律师")
     @for_posts(*AT_THE_DESK)
     def take(turn: Turn, posts: list[Post]) -> Reply:
         desk = _desk(turn, posts)
@@ -56,7 +56,7 @@ def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made al
         acts = f"{tap('看内容', f'看 {case.number}')}｜{tap('答复', f'答复 {case.number}')}｜{tap('转交', f'转 {case.number}')}"
         return f"已接单：{case.number}（{case.matter.label}，{case.urgency.label}）。已通知咨询人。\n{acts}"
 
-    @topic.text("看", "查看", help="看 — 看一件咨询的内容，每次都会留痕（看 编号）", group="律师")
+    @topic.text("看", "查看", help="看 — 看内容，每次留痕（看 编号）", group="律师")
     @for_posts(*AT_THE_DESK)
     def look(turn: Turn, posts: list[Post]) -> Reply:
         desk = _desk(turn, posts)
@@ -118,7 +118,7 @@ def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made al
         )
     )
 
-    @topic.text("转", "转交", "转办", help="转 — 转给本区其他律师或办公室（转 编号 姓名 原因）", group="律师")
+    @topic.text("转", "转交", "转办", help="转 — 转给同事或办公室（转 编号）", group="律师")
     @for_posts(*AT_THE_DESK)
     def transfer(turn: Turn, posts: list[Post]) -> Reply:
         desk = _desk(turn, posts)
@@ -134,7 +134,7 @@ def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made al
             why = rest
         return turn.begin(handing, **known, **({"why": why.strip()} if why.strip() else {}))
 
-    @topic.text("结案", help="结案 — 办完了，请咨询人评价（结案 编号）", group="律师")
+    @topic.text("结案", help="结案 — 办完了，请对方评价（结案 编号）", group="律师")
     @for_posts(*AT_THE_DESK)
     def close(turn: Turn, posts: list[Post]) -> Reply:
         desk = _desk(turn, posts)

@@ -113,7 +113,7 @@ def router(context: Context) -> Router:
         "我要咨询",
         "求助",
         "救命",
-        help="咨询 — 向值班律师提问，不用注册",
+        help="咨询 — 问值班律师，不用注册",
         number=4,
         menu="CONSULT",
         scene="consult",
@@ -132,7 +132,7 @@ def router(context: Context) -> Router:
 
     # --- afterwards --------------------------------------------------------------------------------------
 
-    @topic.text("查询", "我的咨询", "进度", help="查询 — 咨询办到哪一步（查询 编号）", number=6, menu="CASES")
+    @topic.text("查询", "我的咨询", "查询进展", help="查询 — 咨询办到哪步（查询 编号）", number=6, menu="CASES")
     def status(turn: Turn) -> Reply:
         number, rest = read_number(turn.rest)
         if number is None:
@@ -160,7 +160,7 @@ def router(context: Context) -> Router:
         case = _to_add_to(turn, named)
         return f"补充到 {case.number}（{case.matter.label}）。\n{turn.begin(adding, case=case.number)}"
 
-    @topic.text("撤回", help="撤回 — 不想问了（撤回 编号）")
+    @topic.text("撤回", "撤回咨询")
     def withdraw(turn: Turn) -> Reply:
         number, _rest = read_number(turn.rest)
         if number is not None:
@@ -210,7 +210,7 @@ def router(context: Context) -> Router:
         )
     )
 
-    @topic.text("删除", help="删除 — 删除已结案咨询的内容（删除 编号）")
+    @topic.text("删除", "删除咨询")
     def delete(turn: Turn) -> Reply:
         number, _rest = read_number(turn.rest)
         if number is None:

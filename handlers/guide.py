@@ -8,11 +8,14 @@ from bot.replies import Reply, tap
 from bot.router import Route, Router
 from bot.turn import Turn
 from clock import beijing_date
+from handlers.consultations import numbers_first
 from handlers.context import Context
 from models import Role
-from services import people
+from services import danger, people
 
 LONG_ENOUGH_FOR_A_QUESTION = 12
+#: What fits into a link, so that one tap says it again.
+LONGEST_CARRIED = 60
 
 #: Under which heading the commands of a post stand in 帮助.
 GROUPS = {Role.SECRETARY: "书记", Role.LAWYER: "律师", Role.OFFICE: "办公室", Role.COUNTY_OFFICE: "办公室"}
@@ -29,6 +32,10 @@ def router(whole: Router, context: Context) -> Router:  # noqa: ARG001 - every t
     @topic.otherwise
     def unknown(turn: Turn) -> Reply:
         said = turn.message.content.strip()
+        kind = danger.found(said)
+        if kind is not None:
+            carried = f"咨询 {said}" if len(said) <= LONGEST_CARRIED else "咨询"
+            return numbers_first(kind, f"想请律师帮忙，点 {tap('咨询', carried)}，只问您在哪个县（市）区。")
         if len(said) >= LONG_ENOUGH_FOR_A_QUESTION:
             return (
                 f"您说的像是一个法律问题。要请律师解答，请回复 {tap('咨询')}，会问您几个问题，"

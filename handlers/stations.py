@@ -26,7 +26,7 @@ def router(context: Context) -> Router:
         "服务站",
         "附近服务站",
         "法律服务站",
-        help="服务站 — 找法律服务站：地址、电话、今天开不开",
+        help="服务站 — 附近的法律服务站，今天开不开",
         number=5,
         menu="STATIONS",
         scene="station",

@@ -1,6 +1,6 @@
 """Tables, constraints, and questions a row can answer alone."""
 
-from models.base import Base, Database, Labelled, insert_new
+from models.base import Base, Database, Labelled, among, insert_all, insert_new
 from models.broadcasts import AudienceKind, Broadcast, BroadcastState
 from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
 from models.consultations import (
@@ -76,5 +76,7 @@ __all__ = [
     "Vault",
     "Via",
     "Wish",
+    "among",
+    "insert_all",
     "insert_new",
 ]  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import sqlalchemy as sa
@@ -188,14 +189,46 @@ def _prepare_mariadb(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def insert_new(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> None:
+Rows = Sequence[Mapping[str, Any]]
+
+
+def insert_new(session: Session, model: type[Base], rows: Rows) -> None:
     """Insert the rows whose keys are not there yet; the others are left as they are, without an error."""
+    _insert(session, model, rows, leave_known=True)
+
+
+def insert_all(session: Session, model: type[Base], rows: Rows) -> None:
+    """Insert the rows. Raises IntegrityError when one of their keys is there already."""
+    _insert(session, model, rows, leave_known=False)
+
+
+def _insert(session: Session, model: type[Base], rows: Rows, *, leave_known: bool) -> None:
+    """One statement for any number of rows: it is the whole cost of the path of every message."""
     if not rows:
         return
-    match session.get_bind().dialect.name:
-        case "postgresql":
-            session.execute(postgresql.insert(model.__table__).on_conflict_do_nothing(), rows)
-        case "sqlite":
-            session.execute(sqlite.insert(model.__table__).on_conflict_do_nothing(), rows)
-        case _:
-            session.execute(sa.insert(model.__table__).prefix_with("IGNORE"), rows)
+    names = tuple(rows[0])
+    statement = _insertion(session.get_bind().dialect.name, model, names, leave_known)
+    if isinstance(statement, postgresql.Insert):
+        session.connection().execute(statement, {name: [row[name] for row in rows] for name in names})
+    else:
+        session.connection().execute(statement, rows)
+
+
+@cache
+def _insertion(dialect: str, model: type[Base], names: tuple[str, ...], leave_known: bool) -> sa.Insert:
+    table = model.__table__
+    if dialect == "postgresql":
+        # Columns as arrays: the statement never changes, so that it is prepared once for every number of rows.
+        columns = [sa.func.unnest(sa.bindparam(n, type_=postgresql.ARRAY(table.c[n].type))).label(n) for n in names]
+        many = postgresql.insert(table).from_select(names, sa.select(*columns), include_defaults=False)
+        return many.on_conflict_do_nothing() if leave_known else many
+    if dialect == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing() if leave_known else sa.insert(table)
+    return sa.insert(table).prefix_with("IGNORE") if leave_known else sa.insert(table)
+
+
+def among(session: Session, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+    """`column` is one of `values`; on PostgreSQL as one array, so that the statement stays the same."""
+    if session.get_bind().dialect.name == "postgresql":
+        return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(column.type)))
+    return column.in_(list(values))

@@ -15,6 +15,7 @@ class Outcome(Labelled):
 
     REPLIED = "replied", "已答复"
     SILENT = "silent", "无需答复"
+    ACKNOWLEDGED = "acknowledged", "已说收到，仍在办"
     PUSHED = "pushed", "稍后推送"
     FAILED = "failed", "处理出错"
 
@@ -37,7 +38,6 @@ class InboxMessage(Base):
     kind: Mapped[str] = mapped_column(text(48))
     body: Mapped[str] = mapped_column(Encrypted)
     received_at: Mapped[datetime] = mapped_column(index=True)
-    acknowledged_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
 
 

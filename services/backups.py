@@ -11,11 +11,9 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,11 @@ from clock import beijing
 from errors import RuleBroken
 from models import Base, Database, SendState, Vault
 from models.base import Encrypted, Instant, text
+from services import sheets
 from services.switches import NO_SEND
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-CHUNK = 1000
 #: Who holds what right now, and WeChat's passing token: in a copy they would be wrong, and are made anew.
 LEFT_OUT = frozenset({"leases", "credentials"})
 #: Tables that a database has filled before anybody has used it.
@@ -105,7 +103,7 @@ def _write(database: Database, archive: zipfile.ZipFile, revision: str, at: date
             with archive.open(f"{table.name}.jsonl", "w", force_zip64=True) as out:
                 rows = connection.execute(
                     sa.select(_plain(table.name, kinds)).order_by(*map(sa.column, table.primary_key.columns.keys())),
-                    execution_options={"yield_per": CHUNK},
+                    execution_options={"yield_per": sheets.CHUNK},
                 )
                 for row in rows:
                     line = json.dumps([_written(value) for value in row], ensure_ascii=False).encode() + b"\n"
@@ -248,7 +246,7 @@ def load(connection: sa.Connection, path: Path, manifest: Manifest) -> None:
         for name in sorted(manifest.tables, key=lambda n: names.index(n) if n in names else len(names)):
             kinds = manifest.tables[name]["columns"]
             with archive.open(f"{name}.jsonl") as lines:
-                for chunk in _chunks(_read(line, kinds) for line in lines):
+                for chunk in sheets.chunks(_read(line, kinds) for line in lines):
                     connection.execute(sa.insert(_plain(name, kinds)), chunk)
     if connection.dialect.name == "postgresql":
         _continue_numbers(connection)
@@ -262,12 +260,6 @@ def _continue_numbers(connection: sa.Connection) -> None:
             if last is not None:
                 counter = sa.func.pg_get_serial_sequence(table.name, "id")
                 connection.execute(sa.select(sa.func.setval(counter, last)))
-
-
-def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    rest = iter(rows)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
 
 
 def stand_still(connection: sa.Connection, manifest: Manifest, at: datetime) -> None:

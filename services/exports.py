@@ -115,9 +115,7 @@ def _branches(session: Session, on: date) -> Table:
             sa.select(Affiliation.branch_id, sa.func.count(sa.distinct(Affiliation.person_id)))
             .where(*people.holds(Affiliation, on))
             .group_by(Affiliation.branch_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     rows = session.scalars(sa.select(Branch).options(joinedload(Branch.county)).order_by(Branch.id))
     listed = (
@@ -167,7 +165,7 @@ def _attendance(session: Session, start: date, end: date, at: datetime) -> Table
 
 
 def _by_branch(session: Session, counted: sa.Select[int, int]) -> dict[int, int]:
-    return {branch_id: count for branch_id, count in session.execute(counted.group_by(Gathering.branch_id))}
+    return dict(session.execute(counted.group_by(Gathering.branch_id)).all())
 
 
 def _holidays(session: Session) -> Table:

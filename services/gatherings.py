@@ -26,6 +26,7 @@ from models import (
     Purpose,
     Role,
     Via,
+    among,
     insert_new,
 )
 from services import audit, outbox, people
@@ -84,31 +85,33 @@ class Mark:
 def open_for(session: Session, asked: list[WhoAndWhen]) -> list[list[Open]]:
     """For each question the gatherings open to that person at that instant; one statement for all (F067)."""
     first, last = min(q.at for q in asked), max(q.at for q in asked)
-    rows = session.execute(
-        _OPEN, {"ids": list({q.person_id for q in asked}), "first": first, "last": last, "on": beijing_date(last)}
-    ).all()
+    on = beijing_date(last)
+    rows = session.connection().execute(
+        _OPEN.where(
+            among(session, _BELONGS.person_id, {q.person_id for q in asked}),
+            _BELONGS.since_on <= on,
+            sa.or_(_BELONGS.until_on.is_(None), _BELONGS.until_on > on),
+            _HELD.opens_at <= last,
+            _HELD.closes_at > first,
+        )
+    )
     found: dict[int, list[Open]] = {}
     for row in rows:
         found.setdefault(row[0], []).append(Open(*row[1:]))
     return [[o for o in found.get(q.person_id, []) if o.opens_at <= q.at < o.closes_at] for q in asked]
 
 
+_BELONGS, _HELD, _MARKED = Affiliation.__table__.c, Gathering.__table__.c, Attendance.__table__.c
 _OPEN = (
     sa.select(
-        Affiliation.person_id, Gathering.id, Gathering.branch_id, Branch.name, Gathering.purpose,
-        Gathering.topic, Gathering.opens_at, Gathering.closes_at,
+        _BELONGS.person_id, _HELD.id, _HELD.branch_id, Branch.__table__.c.name, _HELD.purpose, _HELD.topic,
+        _HELD.opens_at, _HELD.closes_at,
     )
-    .join(Gathering, Gathering.branch_id == Affiliation.branch_id)
-    .join(Branch, Branch.id == Affiliation.branch_id)
-    .where(
-        Affiliation.person_id.in_(sa.bindparam("ids", expanding=True)),
-        Affiliation.since_on <= sa.bindparam("on", type_=sa.Date),
-        sa.or_(Affiliation.until_on.is_(None), Affiliation.until_on > sa.bindparam("on", type_=sa.Date)),
-        Gathering.state == GatheringState.PLANNED,
-        Gathering.opens_at <= sa.bindparam("last", type_=Gathering.opens_at.type),
-        Gathering.closes_at > sa.bindparam("first", type_=Gathering.opens_at.type),
-    )
-    .order_by(Affiliation.is_main.desc(), Gathering.opens_at, Gathering.id)
+    .select_from(Affiliation.__table__)
+    .join(Gathering.__table__, _HELD.branch_id == _BELONGS.branch_id)
+    .join(Branch.__table__, Branch.__table__.c.id == _BELONGS.branch_id)
+    .where(_HELD.state == GatheringState.PLANNED)
+    .order_by(_BELONGS.is_main.desc(), _HELD.opens_at, _HELD.id)
 )  # fmt: skip
 
 
@@ -120,29 +123,16 @@ def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
     """
     rows = [_row(entry) for entry in asked]
     insert_new(session, Attendance, sorted(rows, key=lambda row: (row["gathering_id"], row["person_id"])))
-    kept = {
-        (row.gathering_id, row.person_id): row
-        for row in session.execute(
-            _MARKS,
-            {"gatherings": list({e.gathering_id for e in asked}), "people": list({e.person_id for e in asked})},
-        )
-    }
+    marks = sa.select(
+        _MARKED.gathering_id, _MARKED.person_id, _MARKED.at, _MARKED.via, _MARKED.presence, _MARKED.receipt
+    ).where(
+        among(session, _MARKED.gathering_id, {e.gathering_id for e in asked}),
+        among(session, _MARKED.person_id, {e.person_id for e in asked}),
+    )
+    kept = {(row.gathering_id, row.person_id): row for row in session.connection().execute(marks)}
     return [
         _mark(session, kept[entry.gathering_id, entry.person_id], row) for entry, row in zip(asked, rows, strict=True)
     ]
-
-
-_MARKS = sa.select(
-    Attendance.gathering_id,
-    Attendance.person_id,
-    Attendance.at,
-    Attendance.via,
-    Attendance.presence,
-    Attendance.receipt,
-).where(
-    Attendance.gathering_id.in_(sa.bindparam("gatherings", expanding=True)),
-    Attendance.person_id.in_(sa.bindparam("people", expanding=True)),
-)
 
 
 def _row(entry: CheckIn) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def erase(session: Session, openid: str, at: datetime) -> dict[str, int]:
 
 def _person(session: Session, person_id: int) -> dict[str, Any]:
     person = session.get_one(Person, person_id)
-    branches = dict(session.execute(sa.select(Branch.id, Branch.name)).tuples().all())
+    branches = dict(session.execute(sa.select(Branch.id, Branch.name)).all())
     held = session.execute(
         sa.select(Attendance, Gathering)
         .join(Gathering, Gathering.id == Attendance.gathering_id)

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
+from typing import TypeVar
 
 from errors import Misunderstood
 
@@ -16,6 +18,10 @@ from errors import Misunderstood
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MARK = "#"
 MAX_BYTES = 32 * 1024 * 1024
+T = TypeVar("T")
+
+CHUNK = 500
+SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
 _DATE = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?")
 
 
@@ -131,6 +137,13 @@ def _clean(cell: str) -> str:
     """Without what only keeps a spreadsheet from reading a cell as a number or a formula."""
     stripped = cell.strip()
     return stripped[1:] if stripped.startswith("'") and stripped[1:].startswith((*FORMULA, MARK)) else stripped
+
+
+def chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    """So many at a time as one statement takes."""
+    rest = iter(values)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
 
 
 # --- writing -------------------------------------------------------------------------------------------------

@@ -78,11 +78,12 @@ def _inside(session: Session, settings: Settings, at: datetime) -> list[Check]:
     late = session.scalar(
         sa.select(sa.func.count()).select_from(Due).where(Due.state == DueState.WAITING, Due.due_at <= at)
     )
+    is_watched = _is_held(session, "scheduler", at)
     stopped_sending = switches.no_send(session)
     warnings = rhythm.calendar(session, settings.calendar).warnings(beijing_date(at).year)
     return [
         Check("调用微信", stopped is None, stopped or "正常"),
-        Check("定时", _is_held(session, "scheduler", at), "有调度进程在值守" if _is_held(session, "scheduler", at) else "没有调度进程在值守"),
+        Check("定时", is_watched, "有调度进程在值守" if is_watched else "没有调度进程在值守"),
         Check("发送", _is_held(session, "sender", at), f"待发 {waiting}，结果不明 {unknown}"),
         *([Check("不发送模式", False, f"{stopped_sending.note}，什么也不会发出；确认后运行 python app.py sending allow")]
           if stopped_sending else []),

@@ -24,6 +24,7 @@ def upgrade() -> None:
             sa.Enum(
                 "replied",
                 "silent",
+                "acknowledged",
                 "pushed",
                 "failed",
                 name="outcome_is_known",
@@ -131,7 +132,6 @@ def upgrade() -> None:
         sa.Column("kind", text(48), nullable=False),
         sa.Column("body", Encrypted(), nullable=False),
         sa.Column("received_at", Instant(), nullable=False),
-        sa.Column("acknowledged_at", Instant(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_inbox")),
         sa.UniqueConstraint("signature", name=op.f("uq_inbox_signature")),

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 import handlers
-from bot.desk import ACKNOWLEDGED, Answered, Delivery, Desk
+from bot.desk import ACKNOWLEDGED, AlreadyAnswered, Answered, Busy, Delivery, Desk
 from bot.inbox import SqlInbox
 from bot.messages import Message
 from bot.router import Router
@@ -197,8 +197,6 @@ def test_a_message_that_kills_its_process_again_and_again_is_given_up(house, zha
 
 def test_an_answer_can_be_given_once_only(house, zhang_wei):
     """The database's promise: the second to finish is refused, with all it did."""
-    from bot.desk import AlreadyAnswered
-
     delivery = _dead_message(house, zhang_wei, "签到")
     inbox = SqlInbox(outbox.push_late)
     answer = Answered(delivery.key, zhang_wei.openid, "一", "签到", house.clock(), 1)
@@ -228,10 +226,15 @@ def test_acknowledged_or_answered_is_never_both(house, zhang_wei):
             finished = pool.submit(
                 _finish, house, inbox, Answered(message.key, zhang_wei.openid, "好", "x", house.clock(), 1)
             )
-            kept = pool.submit(_acknowledge, house, inbox, message.key)
-            finished.result()
+            said = pool.submit(_acknowledge, house, inbox, delivery)
+        # The answer came first and is given now; or the promise did, and the answer is refused and made again.
+        assert said.result().is_late == (finished.exception() is not None)
+        if said.result().is_late:
+            assert isinstance(finished.exception(), AlreadyAnswered)
+            late = Answered(message.key, zhang_wei.openid, "好", "x", house.clock(), 5000)
+            _finish(house, inbox, late)
         pushed = count(house, Outgoing, Outgoing.campaign == f"late:{message.key}")
-        assert (kept.result() is None) == (pushed == 1)
+        assert pushed == said.result().is_late
 
 
 def _finish(house: Any, inbox: SqlInbox, answer: Answered) -> None:
@@ -239,15 +242,13 @@ def _finish(house: Any, inbox: SqlInbox, answer: Answered) -> None:
         inbox.finish(session, [answer])
 
 
-def _acknowledge(house: Any, inbox: SqlInbox, key: str) -> Answered | None:
+def _acknowledge(house: Any, inbox: SqlInbox, delivery: Delivery) -> Answered:
     with house.database.transaction() as session:
-        return inbox.acknowledge(session, key, house.clock())
+        return inbox.acknowledge(session, delivery, house.clock())
 
 
 def test_a_full_desk_asks_wechat_to_try_again(house, monkeypatch):
     from bot import desk
-    from bot.desk import Busy
-
     monkeypatch.setattr(desk, "MAX_WAITING", 0)
     delivery = Delivery(Message.of({"FromUserName": "o", "MsgType": "text"}), "s", house.clock())
     with pytest.raises(Busy):
@@ -272,8 +273,6 @@ def test_leaving_stops_pushes_and_keeps_records(house, zhang_wei):
 
 
 def test_a_stopped_desk_takes_nothing(house):
-    from bot.desk import Busy
-
     house.desk.stop()
     delivery = Delivery(Message.of({"FromUserName": "o", "MsgType": "text"}), "s", house.clock())
     with pytest.raises(Busy):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import sqlalchemy as sa
@@ -185,6 +186,15 @@ def test_danger_is_heard_by_a_draft_put_aside(chat: Chat) -> None:
     chat.says(CITIZEN, "咨询", "1")
     chat.at = MORNING + timedelta(hours=2)
     assert chat.says(CITIZEN, "我不想活了").startswith("请先打电话：12356")
+
+
+def test_danger_is_heard_outside_any_conversation_and_one_tap_goes_on(chat: Chat) -> None:
+    reply = chat.raw(CITIZEN, Content="我不想活了") or ""
+    assert reply.startswith("请先打电话：12356")
+    (link,) = re.findall("msgmenucontent=([^&]+)&", reply)
+    assert "哪个县" in chat.says(CITIZEN, unquote(link))
+    assert "咨询已登记" in chat.says(CITIZEN, "金水")
+    assert said(chat, Step.ASKED) == ["我不想活了"]
 
 
 def test_a_draft_put_aside_is_offered_again(chat: Chat) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_distances_are_those_of_the_earth() -> None:
     assert stations.kilometres(*beijing, *beijing) == 0
 
 
-def test_the_three_nearest_stations_come_in_order(tmp_path) -> None:
+def test_the_three_nearest_stations_come_in_order(tmp_path: Path) -> None:
     with on_sqlite(tmp_path).reading() as session:
         found = stations.nearest(session, 34.75, 113.61)
     assert [station.id for station, _km in found] == [3, 4, 1]

@@ -1,0 +1,1 @@
+"""JSON for the mini program and for county systems; `shapes.py` is the contract."""

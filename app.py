@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from flask import Flask
+from flask import Flask, Request, Response
+from flask.sessions import SessionInterface, SessionMixin
 
 import clock
 import handlers
@@ -79,11 +80,21 @@ def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, no
     return Client(app_id, keeper, wechat.api_base_url, wechat.timeout_seconds)
 
 
+class NoSessions(SessionInterface):
+    """WeChat's requests carry no cookie; setting up a session for each of them would be a tenth of their cost."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return self.make_null_session(app)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """A null session is never saved."""
+
+
 def web(parts: Parts, desk: Desk) -> Flask:
     """The Flask application: WeChat's callbacks, and what operators look at."""
     app = Flask("assistant")
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
-    app.secret_key = parts.settings.server.secret_key
+    app.session_interface = NoSessions()
     for path, account in _accounts(parts.settings):
         app.register_blueprint(webhook.blueprint(path, account, desk, parts.now, parts.metrics))
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))

@@ -153,6 +153,7 @@ class Desk:
         self._transaction = transaction
         self._now = now
         self._metrics = metrics
+        self._ended = {name: metrics.messages.labels(name) for name in OUTCOMES}
         self._within = answer_within_seconds
         self._waiting: deque[Ticket] = deque()
         self._arrived = threading.Condition()
@@ -284,7 +285,7 @@ class Desk:
     def _settle(self, ticket: Ticket, answer: Answered | None) -> None:
         with self._working_lock:
             self._working.pop(ticket.delivery.key, None)
-        self._metrics.messages.labels(_outcome(answer)).inc()
+        self._ended[_outcome(answer)].inc()
         ticket.settle(answer)
 
     # --- handling ----------------------------------------------------------------------------------------
@@ -443,6 +444,9 @@ def answer_all(talkings: Iterable[Talking], session: Callable[[], Session]) -> l
             for (i, talking, _), result in zip(questions, results, strict=True):
                 waiting[i] = (talking, result)
     return replies
+
+
+OUTCOMES = ("replied", "silent", "failed", "elsewhere")
 
 
 def _outcome(answer: Answered | None) -> str:

@@ -68,6 +68,7 @@ def demo(people: int, open_now: bool) -> None:
         added = demo_data.load_members(parts.database, people, at=at)
         click.echo(f"另加已绑定党员 {added} 人。")
     opened = demo_data.open_now(parts.database, at=at) if open_now else demo_data.open_today(parts.database, at=at)
+    parts.database.refresh_statistics()
     click.echo(f"可签到的演示活动：新开 {opened} 场。")
 
 

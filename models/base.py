@@ -161,6 +161,13 @@ class Database:
             session.expunge_all()
             session.rollback()
 
+    def refresh_statistics(self) -> None:
+        """Let the database count its rows after many were added at once; until then it plans for empty tables."""
+        names = ", ".join(Base.metadata.tables)
+        is_mysql = self.url.get_backend_name() in {"mysql", "mariadb"}
+        with self.transaction() as session:
+            session.execute(sa.text(f"ANALYZE TABLE {names}" if is_mysql else "ANALYZE"))
+
     def close(self) -> None:
         """Give every connection back to the server."""
         self.engine.dispose()

@@ -249,6 +249,7 @@ def _acknowledge(house: Any, inbox: SqlInbox, delivery: Delivery) -> Answered:
 
 def test_a_full_desk_asks_wechat_to_try_again(house, monkeypatch):
     from bot import desk
+
     monkeypatch.setattr(desk, "MAX_WAITING", 0)
     delivery = Delivery(Message.of({"FromUserName": "o", "MsgType": "text"}), "s", house.clock())
     with pytest.raises(Busy):

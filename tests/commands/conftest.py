@@ -39,6 +39,9 @@ def on_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> Type:
+    # A log set up here would go on writing to this test's stderr in the next one.
+    monkeypatch.setattr("commands.parts.set_up_log", lambda *_: None)
+
     def run(*words: Any) -> Said:
         monkeypatch.setattr(sys, "argv", ["app.py", *map(str, words)])
         capfdbinary.readouterr()

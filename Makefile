@@ -1,0 +1,44 @@
+# 法学会助手 — two commands are promised: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test check fix demo bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## 这张表 · this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "安装依赖（锁定版本） · installing locked dependencies …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.installed  ## 装好、建库、装演示数据、启动机器人和本地微信 · everything, in the foreground
+	@$(BIN)/python -m demo
+
+test: $(VENV)/.installed  ## 全部测试 · the whole test suite
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+check: $(VENV)/.installed  ## 代码检查：ruff、mypy（strict） · linters and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+
+fix: $(VENV)/.installed  ## 自动整理代码 · format and mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+demo: $(VENV)/.installed  ## 只装演示数据 · load the demo data only
+	@$(BIN)/python app.py demo
+
+bench: $(VENV)/.installed  ## 周五签到风暴，与两个参照系并测 · the Friday storm beside two references
+	@$(BIN)/python -m bench storm
+
+lock: $(VENV)/.installed  ## 重新锁定依赖 · lock the dependencies anew (needs uv)
+	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.txt
+	uv pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements-dev.txt
+
+clean:  ## 删除环境和数据 · remove the environment and the data
+	rm -rf $(VENV) data build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -28,6 +28,10 @@ MOST_TO_WARM_UP = 1000
 Say = Callable[[str], None]
 
 
+#: The demo's first members belong to several branches and are asked which gathering they mean.
+FIRST = 6000
+
+
 @dataclass(frozen=True)
 class Plan:
     messages: int
@@ -143,16 +147,16 @@ def _one(plan: Plan, target: Target, store: Store | None, number: int, results: 
 
 
 def measure(plan: Plan, target: Target, store: Store | None, number: int) -> Run:
-    people = plan.messages + plan.warm_up
+    people = FIRST + plan.messages + plan.warm_up
     with (
         tempfile.TemporaryDirectory(prefix="bot-bench-") as room,
         target.start(store, people, Path(room)) as stand,
     ):
-        early = range(plan.messages + 1, people + 1)
+        early = range(FIRST + plan.messages + 1, people + 1)
         warm_up = fire(stand.port, check_ins(ACCOUNT, stand.port, PATH, early), plan.connections, WARM_UP_SECONDS)
         warmed = judge(ACCOUNT, early, warm_up, target.phrase)
 
-        numbers = range(1, plan.messages + 1)
+        numbers = range(FIRST + 1, FIRST + plan.messages + 1)
         requests = check_ins(ACCOUNT, stand.port, PATH, numbers)
         server_before, database_before = cpu_seconds([stand.pid]), cpu_seconds(stand.leans_on)
         volley = fire(stand.port, requests, plan.connections, plan.limit_seconds)

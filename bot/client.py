@@ -165,7 +165,7 @@ class Client:
 
     def _once(self, path: str, call: Any) -> Any:
         try:
-            return call()
+            result = call()
         except WeChatClientException as error:
             raise _translated(path, error) from None
         except requests.ConnectTimeout:
@@ -176,6 +176,12 @@ class Client:
             # Refused before anything was sent, or cut off after it: only the first is certain not to have left.
             never_left = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
             raise CallFailed(errcodes.UNREACHABLE if never_left else errcodes.TIMED_OUT) from None
+        except requests.RequestException:
+            raise CallFailed(errcodes.TIMED_OUT) from None
+        if isinstance(result, requests.Response):
+            # Not JSON, so not WeChat: something in between answered, and nobody knows what it did with the call.
+            raise CallFailed(errcodes.TIMED_OUT, "回答不是微信的格式")
+        return result
 
 
 def _translated(path: str, error: WeChatClientException) -> CallFailed:

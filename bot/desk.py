@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
@@ -354,8 +354,7 @@ class Desk:
                 if turn.talk_changed:
                     self._inbox.keep_talk(session(), turn.openid, turn.talk)
                 said = reply if ticket.delivery.message.takes_reply else None
-                answer = self._answered(ticket.delivery, said, turn.route)
-                answers.append(replace(answer, is_late=are_late))
+                answers.append(self._answered(ticket.delivery, said, turn.route, is_late=are_late))
             self._inbox.finish(session(), answers)
         return answers
 
@@ -367,10 +366,14 @@ class Desk:
             person_id, talk = self._inbox.standing_of(session(), delivery.message.openid, lock=True)
         return Turn(delivery.message, delivery.at, person_id, talk, _open=session)
 
-    def _answered(self, delivery: Delivery, reply: Reply, route: str, error_id: str | None = None) -> Answered:
+    def _answered(
+        self, delivery: Delivery, reply: Reply, route: str, error_id: str | None = None, *, is_late: bool = False
+    ) -> Answered:
         now = self._now()
         latency = max(0, round((now - delivery.at).total_seconds() * 1000))
-        return Answered(delivery.key, delivery.message.openid, reply, route, now, latency, delivery.app, error_id)
+        return Answered(
+            delivery.key, delivery.message.openid, reply, route, now, latency, delivery.app, error_id, is_late
+        )
 
     # --- after a crash -----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,13 +15,23 @@ from sqlalchemy.orm import Session
 from bot.desk import TRIES_ARE_OVER_AFTER, AlreadyAnswered, Answered, Delivery, Standing, Stored
 from bot.messages import Message
 from bot.turn import Talk
-from models import Answer, Conversation, Follower, InboxMessage, Outcome, among, insert_all, insert_new
+from models import (
+    Answer,
+    Conversation,
+    Follower,
+    InboxMessage,
+    Outcome,
+    among,
+    dialect_of,
+    insert_all,
+    insert_new,
+)
 
 #: How far back recovery looks; older rows were answered or given up long ago.
 RECOVERY_REACHES_BACK = timedelta(days=3)
 
 #: Nobody is told “已收到” before this; quicker answers need not be checked against it.
-COULD_BE_ACKNOWLEDGED_MS = 100
+COULD_BE_ACKNOWLEDGED_MS = 1000
 
 #: Queues an answer that comes too late for the passive reply: session, app, openid, words, message key, at.
 PushLate = Callable[[Session, str, str, str, str, datetime], None]
@@ -28,18 +39,22 @@ PushLate = Callable[[Session, str, str, str, str, datetime], None]
 _INBOX, _ANSWERS = InboxMessage.__table__.c, Answer.__table__.c
 _TALKS, _FOLLOWERS = Conversation.__table__.c, Follower.__table__.c
 
-#: Everything the desk must know of a delivery, in one question for all that wait.
-_STANDING = (
-    sa.select(
-        _INBOX.key, _INBOX.receipt, _INBOX.signature, _INBOX.received_at,
-        _ANSWERS.message_key, _ANSWERS.reply, _ANSWERS.outcome, _ANSWERS.answered_at, _ANSWERS.route,
-        _FOLLOWERS.person_id, _FOLLOWERS.openid.label("follower"), _TALKS.flow, _TALKS.said, _TALKS.updated_at,
-    )
-    .select_from(InboxMessage.__table__)
-    .outerjoin(Answer.__table__, _ANSWERS.message_key == _INBOX.key)
-    .outerjoin(Follower.__table__, _FOLLOWERS.openid == _INBOX.openid)
-    .outerjoin(Conversation.__table__, _TALKS.openid == _INBOX.openid)
-)  # fmt: skip
+
+@cache
+def _standing(dialect: str) -> sa.Select[Any]:
+    """Everything the desk must know of deliveries, in one question for all that wait."""
+    return (
+        sa.select(
+            _INBOX.key, _INBOX.receipt, _INBOX.signature, _INBOX.received_at,
+            _ANSWERS.message_key, _ANSWERS.reply, _ANSWERS.outcome, _ANSWERS.answered_at, _ANSWERS.route,
+            _FOLLOWERS.person_id, _FOLLOWERS.openid.label("follower"), _TALKS.flow, _TALKS.said, _TALKS.updated_at,
+        )
+        .select_from(InboxMessage.__table__)
+        .outerjoin(Answer.__table__, _ANSWERS.message_key == _INBOX.key)
+        .outerjoin(Follower.__table__, _FOLLOWERS.openid == _INBOX.openid)
+        .outerjoin(Conversation.__table__, _TALKS.openid == _INBOX.openid)
+        .where(among(dialect, _INBOX.key, "keys"))
+    )  # fmt: skip
 
 
 class SqlInbox:
@@ -52,8 +67,8 @@ class SqlInbox:
         """Keep what is new; say of each delivery whether it is new, a retry, or a replay (F002, F004, F007)."""
         # In one order everywhere, so that two processes with the same retries cannot lock each other out.
         insert_new(session, InboxMessage, [_row(d) for d in sorted(deliveries, key=lambda d: d.key)])
-        known = _STANDING.where(among(session, _INBOX.key, {d.key for d in deliveries}))
-        rows = {row.key: row for row in session.connection().execute(known)}
+        keys = list({delivery.key for delivery in deliveries})
+        rows = {row.key: row for row in session.connection().execute(_standing(dialect_of(session)), {"keys": keys})}
         strangers = {d.message.openid: d.at for d in deliveries if d.key in rows and rows[d.key].follower is None}
         insert_new(session, Follower, [_stranger(o, at) for o, at in strangers.items()])
         return [_stored(delivery, rows.get(delivery.key)) for delivery in deliveries]
@@ -113,7 +128,7 @@ class SqlInbox:
 
     def answer_to(self, session: Session, key: str) -> Answered | None:
         """The stored answer, if there is one."""
-        row = session.execute(_STANDING.where(_INBOX.key == key)).first()
+        row = session.execute(_standing(dialect_of(session)), {"keys": [key]}).first()
         return _answer(row) if row else None
 
     def unfinished(self, session: Session, before: datetime, limit: int) -> list[Delivery]:
@@ -166,7 +181,7 @@ class SqlInbox:
 
 def _locks_rows(session: Session) -> bool:
     """SQLite has no row locks and needs none: its transactions write one after another."""
-    return session.get_bind().dialect.name != "sqlite"
+    return dialect_of(session) != "sqlite"
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:

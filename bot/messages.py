@@ -44,11 +44,12 @@ class Message:
         """Read the common head. Raises Refused when there is no sender or kind to speak of."""
 
         def word(name: str) -> str:
-            value = fields.get(name, "")
-            return value if isinstance(value, str) else "" if isinstance(value, dict | list) else str(value)
+            value = fields.get(name)
+            return value if isinstance(value, str) else "" if isinstance(value, dict | list | None) else str(value)
 
-        if fields.get("InfoType") and not fields.get("MsgType"):
-            return cls(word("AppId"), word("AppId"), EVENT, word("InfoType").lower(), "", "", 0, fields)
+        if word("InfoType") and not word("MsgType"):
+            # What the platform says to a third-party platform: it has no sender but the account itself.
+            fields = {**fields, "FromUserName": word("AppId"), "MsgType": EVENT, "Event": word("InfoType")}
         openid, kind = word("FromUserName"), word("MsgType").lower()
         if not kind or not openid or len(openid) > 64:
             raise Refused("fields", "消息缺少 FromUserName 或 MsgType。", 400)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 from pypinyin import Style, lazy_pinyin
@@ -52,8 +53,11 @@ class Sounds:
     """Finds the command that a text sounds like. Pinyin covers homophones, traditional characters and “qd”."""
 
     def __init__(self, commands: Iterable[str]) -> None:
-        self._whole = {_sound(word): word for word in commands}
-        self._initials = {_initials(word): word for word in reversed(list(commands))}
+        listed = list(commands)
+        self._whole = {_sound(word): word for word in listed}
+        heard = Counter(map(_initials, listed))
+        # “jd” may be 接单 or 进度: two that begin alike are not guessed at.
+        self._initials = {_initials(word): word for word in listed if heard[_initials(word)] == 1}
 
     def nearest(self, text: str) -> str | None:
         """The one command meant, or None when nothing or too much is alike."""

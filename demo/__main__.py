@@ -67,7 +67,9 @@ def _setting(name: str, default: str) -> str:
 
 
 def _run(*arguments: str, **environment: str) -> int:
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env={**os.environ, **environment}, check=False).returncode  # noqa: S603
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env={**os.environ, **environment}, check=False
+    ).returncode  # noqa: S603
 
 
 def _start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from bot import words
@@ -9,7 +11,7 @@ from bot.conversation import Flow, Question, Said, choice, pick
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Turn
-from clock import say_moment
+from clock import beijing_date, say_moment
 from errors import Misunderstood, RuleBroken
 from handlers.access import for_posts, person_of
 from handlers.context import Context
@@ -24,10 +26,12 @@ from models import (
     Role,
     SendState,
 )
-from services import broadcasts, outbox
+from services import broadcasts, outbox, people
 from services.broadcasts import Audience
 
 WRITERS = (Role.OFFICE, Role.COUNTY_OFFICE)
+#: What a county office's talk knows from its start; no question has this name, so nothing that is said changes it.
+OWN_COUNTY = "own_county"
 #: The states in the order in which a report reads best; those with nobody in them are left out.
 REPORT = (
     SendState.DELIVERED, SendState.SENT, SendState.CLAIMED, SendState.WAITING, SendState.REFUSED,
@@ -39,6 +43,7 @@ def router(context: Context) -> Router:
     topic = Router()
 
     def done(turn: Turn, said: Said) -> Reply:
+        _check_scope(turn, said)
         row = broadcasts.confirm(
             turn.session, int(said["broadcast"]), said["code"], turn.at, context.settings.sending, by=person_of(turn)
         )
@@ -50,8 +55,8 @@ def router(context: Context) -> Router:
         Flow(
             "群发",
             (
-                choice("audience", "发给谁？", [(k.value, k.label) for k in AudienceKind]),
-                Question("place", _ask_place, _read_place, when=lambda said: said["audience"] != AudienceKind.ALL),
+                choice("audience", "发给谁？", [(k.value, k.label) for k in AudienceKind], when=_is_city),
+                Question("place", _ask_place, _read_place, when=_needs_place),
                 Question("title", lambda _t, _s: f"标题是什么？（{broadcasts.LONGEST_TITLE} 个字以内）", _read_title),
                 Question("words", lambda _t, _s: "请写正文。", _read_words),
                 Question("code", _preview, _read_code),
@@ -65,7 +70,7 @@ def router(context: Context) -> Router:
     def begin(turn: Turn, posts: list[Post]) -> Reply:
         county_id = _only_county(posts)
         if county_id is not None:
-            return turn.begin(flow, audience=AudienceKind.COUNTY.value, place=str(county_id))
+            return turn.begin(flow, **{OWN_COUNTY: str(county_id)})
         return turn.begin(flow)
 
     @topic.text("进度", "群发进度", help="进度 — 最近一次群发发到哪了", group="办公室")
@@ -89,6 +94,24 @@ def _only_county(posts: list[Post]) -> int | None:
     if any(post.role is Role.OFFICE for post in posts):
         return None
     return posts[0].county_id
+
+
+def _is_city(said: Said) -> bool:
+    return OWN_COUNTY not in said
+
+
+def _needs_place(said: Said) -> bool:
+    return _is_city(said) and said["audience"] != AudienceKind.ALL
+
+
+def _check_scope(turn: Turn, said: Said) -> None:
+    """The post must still be held when the broadcast is confirmed, and for that county. Raises RuleBroken."""
+    held = people.posts(turn.session, turn.person_id, beijing_date(turn.at))
+    if any(post.role is Role.OFFICE for post in held):
+        return
+    counties = {str(post.county_id) for post in held if post.role is Role.COUNTY_OFFICE}
+    if said.get(OWN_COUNTY) not in counties:
+        raise RuleBroken("您现在没有群发的权限，没有发送。")
 
 
 def _latest(turn: Turn) -> Broadcast:
@@ -156,7 +179,9 @@ def _draft(turn: Turn, said: Said) -> Broadcast:
     """The draft that is previewed. Its number travels with the talk, so that the code confirms what was seen."""
     if "broadcast" in said:
         row = broadcasts.get(turn.session, int(said["broadcast"]))
-        if (row.title, row.words) == (said["title"], said["words"]):
+        same = (row.title, row.words) == (said["title"], said["words"])
+        fresh = turn.at - row.written_at <= broadcasts.CONFIRM_WITHIN and row.state is BroadcastState.DRAFT
+        if same and fresh and replace(broadcasts.audience_of(row), label="") == replace(_audience(said), label=""):
             return row
     row = broadcasts.draft(turn.session, _audience(said), said["title"], said["words"], turn.at, by=person_of(turn))
     said["broadcast"] = str(row.id)
@@ -164,8 +189,8 @@ def _draft(turn: Turn, said: Said) -> Broadcast:
 
 
 def _audience(said: Said) -> Audience:
-    kind = AudienceKind(said["audience"])
-    place = said.get("place", "")
+    kind = AudienceKind(said["audience"]) if _is_city(said) else AudienceKind.COUNTY
+    place = said.get("place", "") if _is_city(said) else said[OWN_COUNTY]
     return Audience(
         kind,
         county_id=int(place) if kind is AudienceKind.COUNTY else None,

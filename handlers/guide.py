@@ -27,7 +27,8 @@ def router(whole: Router, context: Context) -> Router:  # noqa: ARG001 - every t
     @topic.text("帮助", "菜单", "help", "怎么用", help="帮助 — 能办的事", number=0, menu="HELP")
     def help_(turn: Turn) -> Reply:
         held = people.posts(turn.session, turn.person_id, beijing_date(turn.at))
-        return text(whole, {GROUPS[post.role] for post in held if post.role in GROUPS})
+        groups = {GROUPS[post.role] for post in held if post.role in GROUPS}
+        return of_group(whole, turn.rest) if turn.rest in groups else text(whole, groups)
 
     @topic.otherwise
     def unknown(turn: Turn) -> Reply:
@@ -47,13 +48,25 @@ def router(whole: Router, context: Context) -> Router:  # noqa: ARG001 - every t
 
 
 def text(whole: Router, groups: Collection[str]) -> str:
-    """What 帮助 says to somebody with these posts; `python app.py commands` prints the same table (F010)."""
+    """What 帮助 says to somebody with these posts; `python app.py commands` prints the same table (F010).
+
+    One post's commands are told at once. Several would not fit into a reply: then they are named, and each
+    heading leads to its own page.
+    """
     parts = ["可以办的事（点文字或回复数字）："]
     parts += [_line(route) for route in whole.help() if not route.group]
     for group in sorted(groups):
-        parts.append(f"【{group}】")
-        parts += [f"· {route.help}" for route in whole.help() if route.group == group]
+        if len(groups) == 1:
+            parts.append(of_group(whole, group))
+        else:
+            names = "、".join(route.name for route in whole.help() if route.group == group)
+            parts.append(f"【{tap(group, f'帮助 {group}')}】{names}")
     return "\n".join(parts)
+
+
+def of_group(whole: Router, group: str) -> str:
+    """The commands of one post, each with what it does."""
+    return "\n".join([f"【{group}】", *(f"· {route.help}" for route in whole.help() if route.group == group)])
 
 
 def _line(route: Route) -> str:

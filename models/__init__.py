@@ -1,6 +1,6 @@
 """Tables, constraints, and questions a row can answer alone."""
 
-from models.base import Base, Database, Labelled, among, insert_all, insert_new
+from models.base import Base, Database, Labelled, among, dialect_of, insert_all, insert_new
 from models.broadcasts import AudienceKind, Broadcast, BroadcastState
 from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
 from models.consultations import (
@@ -77,6 +77,7 @@ __all__ = [
     "Via",
     "Wish",
     "among",
+    "dialect_of",
     "insert_all",
     "insert_new",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -214,7 +214,7 @@ def _insert(session: Session, model: type[Base], rows: Rows, *, leave_known: boo
     if not rows:
         return
     names = tuple(rows[0])
-    statement = _insertion(session.get_bind().dialect.name, model, names, leave_known)
+    statement = _insertion(dialect_of(session), model, names, leave_known)
     if isinstance(statement, postgresql.Insert):
         session.connection().execute(statement, {name: [row[name] for row in rows] for name in names})
     else:
@@ -234,8 +234,14 @@ def _insertion(dialect: str, model: type[Base], names: tuple[str, ...], leave_kn
     return sa.insert(table).prefix_with("IGNORE") if leave_known else sa.insert(table)
 
 
-def among(session: Session, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
-    """`column` is one of `values`; on PostgreSQL as one array, so that the statement stays the same."""
-    if session.get_bind().dialect.name == "postgresql":
-        return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(column.type)))
-    return column.in_(list(values))
+def among(dialect: str, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """`column` is one of the parameter's values; on PostgreSQL they are one array, so that the statement and its
+    plan stay the same however many there are. Statements with it are made once and kept."""
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+    return column.in_(sa.bindparam(name, expanding=True))
+
+
+def dialect_of(session: Session) -> str:
+    """postgresql, sqlite or mysql."""
+    return session.get_bind().dialect.name

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from bot import leases
-from models import Database, Due, DueState, insert_new
+from models import Database, Due, DueState, dialect_of, insert_new
 from services import switches
 
 log = structlog.get_logger("clock")
@@ -139,7 +139,7 @@ class Clockwork:
         waiting = (
             sa.select(Due).where(Due.id.in_(due_ids), Due.state == DueState.WAITING).order_by(Due.due_at, Due.id)
         )
-        if session.get_bind().dialect.name != "sqlite":
+        if dialect_of(session) != "sqlite":
             waiting = waiting.with_for_update(skip_locked=True)
         rows = list(session.scalars(waiting))
         for due in rows:

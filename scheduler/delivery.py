@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.orm import Session
 
-from bot import fields, leases
+from bot import errcodes, fields, leases
 from bot.client import Client, NotSent, Sent
 from bot.errcodes import Reaction
 from bot.replies import fit
@@ -180,13 +180,26 @@ class Delivery:
                 self._send_text(parcel)
 
     def _send_text(self, parcel: Parcel) -> None:
+        result: Sent | NotSent | str
         # Nothing removes doubles here, so each call is noted before it leaves and settled at once after.
         with self._database.transaction() as session:
             outbox.take_channel(session, [parcel.row_id], Channel.CUSTOMER)
         text = parcel.facts.get("text") or parcel.facts.get("title", "")
-        result = self._clients[parcel.app].send_text(parcel.openid, fit(text))
+        channel, result = Channel.CUSTOMER, self._clients[parcel.app].send_text(parcel.openid, fit(text))
+        if self._is_closed(parcel, result):
+            # The chat is closed after all: the same row goes as a template message (F110).
+            channel = Channel.TEMPLATE
+            with self._database.transaction() as session:
+                outbox.take_channel(session, [parcel.row_id], channel)
+            result = self._call_template(parcel)
         with self._database.transaction() as session:
-            self._note(session, parcel, Channel.CUSTOMER, result)
+            self._note(session, parcel, channel, result)
+
+    def _is_closed(self, parcel: Parcel, result: Sent | NotSent | str) -> bool:
+        """Whether WeChat takes no words in the chat from us now, and a template would do."""
+        if not isinstance(result, NotSent) or result.code.code not in CUSTOMER_WINDOW_CODES:
+            return False
+        return self.way(parcel.kind, has_window=False, app=parcel.app).channel is Channel.TEMPLATE
 
     def _call_template(self, parcel: Parcel) -> Sent | NotSent | str:
         template = self._template(parcel.kind)
@@ -214,7 +227,7 @@ class Delivery:
         self, session: Session, parcel: Parcel, channel: Channel, result: NotSent, at: datetime
     ) -> SendState:
         code, reason = result.code, result.code.says
-        if code.reaction is Reaction.TOKEN or (code.code < 0 and not result.may_have_left and code.code != -1):
+        if code.reaction is Reaction.TOKEN or code is errcodes.UNREACHABLE:
             # The call never left: no token, no connection. It is not the row's fault.
             outbox.put_back(session, parcel.row_id, at + CIRCUIT_PAUSE, result.detail or reason, counts=False)
             return SendState.WAITING
@@ -229,8 +242,6 @@ class Delivery:
                 session, parcel.row_id, code.retry_at(at) or at + FIRST_PAUSE * 2**parcel.attempts, reason
             )
             return SendState.WAITING
-        if channel is Channel.CUSTOMER and code.code in CUSTOMER_WINDOW_CODES and self._can_fall_back(parcel):
-            return self._fall_back(session, parcel, at)
         if code.code in NOT_FOLLOWING_CODES:
             people.unfollow(session, parcel.openid, at)
             state = SendState.UNREACHABLE
@@ -240,20 +251,6 @@ class Delivery:
             state = SendState.REFUSED if code.ends_this_recipient else SendState.UNREACHABLE
         outbox.settle(session, parcel.row_id, state, at, reason=f"{reason}（{code.code}）", code=code.code)
         return state
-
-    def _can_fall_back(self, parcel: Parcel) -> bool:
-        return parcel.kind is not NoticeKind.LATE_REPLY and self._template(parcel.kind) is not None
-
-    def _fall_back(self, session: Session, parcel: Parcel, at: datetime) -> SendState:
-        """The chat is closed after all: the same row goes as a template message (F110)."""
-        outbox.take_channel(session, [parcel.row_id], Channel.TEMPLATE)
-        result = self._call_template(parcel)
-        if isinstance(result, Sent):
-            outbox.settle(session, parcel.row_id, SendState.SENT, at, msgid=result.msgid)
-            return SendState.SENT
-        reason = result if isinstance(result, str) else result.code.says
-        outbox.settle(session, parcel.row_id, SendState.UNREACHABLE, at, reason=reason)
-        return SendState.UNREACHABLE
 
 
 def rendered(template: Template, facts: Mapping[str, str]) -> dict[str, str]:

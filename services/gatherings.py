@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -27,6 +28,7 @@ from models import (
     Role,
     Via,
     among,
+    dialect_of,
     insert_new,
 )
 from services import audit, outbox, people
@@ -85,16 +87,8 @@ class Mark:
 def open_for(session: Session, asked: list[WhoAndWhen]) -> list[list[Open]]:
     """For each question the gatherings open to that person at that instant; one statement for all (F067)."""
     first, last = min(q.at for q in asked), max(q.at for q in asked)
-    on = beijing_date(last)
-    rows = session.connection().execute(
-        _OPEN.where(
-            among(session, _BELONGS.person_id, {q.person_id for q in asked}),
-            _BELONGS.since_on <= on,
-            sa.or_(_BELONGS.until_on.is_(None), _BELONGS.until_on > on),
-            _HELD.opens_at <= last,
-            _HELD.closes_at > first,
-        )
-    )
+    window = {"first": first, "last": last, "on": beijing_date(last), "people": list({q.person_id for q in asked})}
+    rows = session.connection().execute(_open(dialect_of(session)), window)
     found: dict[int, list[Open]] = {}
     for row in rows:
         found.setdefault(row[0], []).append(Open(*row[1:]))
@@ -102,17 +96,36 @@ def open_for(session: Session, asked: list[WhoAndWhen]) -> list[list[Open]]:
 
 
 _BELONGS, _HELD, _MARKED = Affiliation.__table__.c, Gathering.__table__.c, Attendance.__table__.c
-_OPEN = (
-    sa.select(
-        _BELONGS.person_id, _HELD.id, _HELD.branch_id, Branch.__table__.c.name, _HELD.purpose, _HELD.topic,
-        _HELD.opens_at, _HELD.closes_at,
-    )
-    .select_from(Affiliation.__table__)
-    .join(Gathering.__table__, _HELD.branch_id == _BELONGS.branch_id)
-    .join(Branch.__table__, Branch.__table__.c.id == _BELONGS.branch_id)
-    .where(_HELD.state == GatheringState.PLANNED)
-    .order_by(_BELONGS.is_main.desc(), _HELD.opens_at, _HELD.id)
-)  # fmt: skip
+
+
+@cache
+def _open(dialect: str) -> sa.Select[Any]:
+    on = sa.bindparam("on", type_=sa.Date())
+    return (
+        sa.select(
+            _BELONGS.person_id, _HELD.id, _HELD.branch_id, Branch.__table__.c.name, _HELD.purpose, _HELD.topic,
+            _HELD.opens_at, _HELD.closes_at,
+        )
+        .select_from(Affiliation.__table__)
+        .join(Gathering.__table__, _HELD.branch_id == _BELONGS.branch_id)
+        .join(Branch.__table__, Branch.__table__.c.id == _BELONGS.branch_id)
+        .where(
+            _HELD.state == GatheringState.PLANNED,
+            among(dialect, _BELONGS.person_id, "people"),
+            _BELONGS.since_on <= on,
+            sa.or_(_BELONGS.until_on.is_(None), _BELONGS.until_on > on),
+            _HELD.opens_at <= sa.bindparam("last", type_=_HELD.opens_at.type),
+            _HELD.closes_at > sa.bindparam("first", type_=_HELD.opens_at.type),
+        )
+        .order_by(_BELONGS.is_main.desc(), _HELD.opens_at, _HELD.id)
+    )  # fmt: skip
+
+
+@cache
+def _marks(dialect: str) -> sa.Select[Any]:
+    return sa.select(
+        _MARKED.gathering_id, _MARKED.person_id, _MARKED.at, _MARKED.via, _MARKED.presence, _MARKED.receipt
+    ).where(among(dialect, _MARKED.gathering_id, "gatherings"), among(dialect, _MARKED.person_id, "people"))
 
 
 def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
@@ -123,13 +136,9 @@ def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
     """
     rows = [_row(entry) for entry in asked]
     insert_new(session, Attendance, sorted(rows, key=lambda row: (row["gathering_id"], row["person_id"])))
-    marks = sa.select(
-        _MARKED.gathering_id, _MARKED.person_id, _MARKED.at, _MARKED.via, _MARKED.presence, _MARKED.receipt
-    ).where(
-        among(session, _MARKED.gathering_id, {e.gathering_id for e in asked}),
-        among(session, _MARKED.person_id, {e.person_id for e in asked}),
-    )
-    kept = {(row.gathering_id, row.person_id): row for row in session.connection().execute(marks)}
+    whom = {"gatherings": list({e.gathering_id for e in asked}), "people": list({e.person_id for e in asked})}
+    marks = session.connection().execute(_marks(dialect_of(session)), whom)
+    kept = {(row.gathering_id, row.person_id): row for row in marks}
     return [
         _mark(session, kept[entry.gathering_id, entry.person_id], row) for entry, row in zip(asked, rows, strict=True)
     ]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Channel, Follower, Notice, NoticeKind, Outgoing, SendState, insert_new
+from models import Channel, Follower, Notice, NoticeKind, Outgoing, SendState, dialect_of, insert_new
 
 #: How long an answer stays worth sending: as long as the window for customer messages (wechat-platform.md §4.5).
 PERSONAL_NOT_AFTER = timedelta(hours=48)
@@ -156,7 +156,7 @@ def claim(session: Session, at: datetime, holder: str, limit: int) -> list[Outgo
         .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
         .limit(limit)
     )
-    if session.get_bind().dialect.name != "sqlite":
+    if dialect_of(session) != "sqlite":
         due = due.with_for_update(skip_locked=True)
     ids = list(session.scalars(due))
     session.execute(

@@ -83,7 +83,7 @@ def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, no
 class NoSessions(SessionInterface):
     """WeChat's requests carry no cookie; setting up a session for each of them would be a tenth of their cost."""
 
-    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:  # noqa: ARG002 - Flask's signature
         return self.make_null_session(app)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:

@@ -80,7 +80,7 @@ def fitted(field: str, value: str) -> str:
             return clean if len(clean) <= longest else clean[: longest - 1] + "…"
         case "name":
             letters = "".join(one for one in clean if not one.isdigit()).strip()
-            return letters[: LATIN_NAME_LENGTH if letters.isascii() else CHINESE_NAME_LENGTH]
+            return letters[: LATIN_NAME_LENGTH if letters.isascii() else CHINESE_NAME_LENGTH].strip()
         case "phrase":
             return _NOT_CHINESE.sub("", clean)[: RULES["phrase"][0]]
         case _:

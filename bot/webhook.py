@@ -95,7 +95,7 @@ class Door:
             raise Refused("format", "收到 JSON，但这个账号约定 XML。", 400)
         try:
             fields = json.loads(body)
-            # Half a character (\\ud800) is JSON, but no text: it could be neither stored nor answered.
+            # Half a character (\ud800) is JSON, but no text: it could be neither stored nor answered.
             json.dumps(fields, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise Refused("json", "消息不是合格的 JSON。", 400) from None

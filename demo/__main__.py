@@ -69,11 +69,11 @@ def _setting(name: str, default: str) -> str:
 def _run(*arguments: str, **environment: str) -> int:
     return subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env={**os.environ, **environment}, check=False
-    ).returncode  # noqa: S603
+    ).returncode
 
 
 def _start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},

@@ -146,6 +146,8 @@ def bind_by_code(session: Session, vault: Vault, openid: str, code: str, at: dat
     found = session.get(Invite, vault.index(code.strip().upper()))
     if found is None or found.expires_at <= at:
         raise wrong
+    # Before the code is used up: it still belongs to the person it was made for.
+    _free_account(session, openid, found.person_id)
     taken = session.execute(
         sa.update(Invite)
         .where(Invite.code_index == found.code_index, Invite.used_at.is_(None))
@@ -252,14 +254,20 @@ def waiting_claims(session: Session, by: int, at: datetime) -> list[BindingClaim
 
 
 def _bind(session: Session, openid: str, person_id: int, at: datetime, *, by: int | None, how: str) -> Person:
+    follower = _free_account(session, openid, person_id)
+    follower.person_id, follower.bound_at = person_id, at
+    audit.note(session, at, by or person_id, "people.bind", f"person:{person_id}", f"{how} {openid}")
+    return get(session, person_id)
+
+
+def _free_account(session: Session, openid: str, person_id: int) -> Follower:
+    """The account, if it may be bound to this person. Raises NotFound, RuleBroken."""
     follower = session.get(Follower, openid)
     if follower is None:
         raise NotFound("没有这个微信账号。")
     if follower.person_id is not None and follower.person_id != person_id:
         raise RuleBroken("这个微信已经绑定了另一位同志。如需更换，请先回复“解绑”。")
-    follower.person_id, follower.bound_at = person_id, at
-    audit.note(session, at, by or person_id, "people.bind", f"person:{person_id}", f"{how} {openid}")
-    return get(session, person_id)
+    return follower
 
 
 def unbind(session: Session, openid: str, at: datetime) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +25,6 @@ from scheduler.delivery import Delivery
 from services import rhythm
 from simulator import testing
 from simulator.phone import LocalWeChat, Phone
-from tests import servers
 
 SECRET = "a secret for tests, forty characters long"
 #: A Friday morning with study day in every branch.
@@ -112,15 +110,20 @@ def settings(database_url: str, **wechat: Any) -> config.Settings:
 def stage(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A database file with tables, demo data and eight weeks of gatherings; tests copy it."""
     path = tmp_path_factory.mktemp("stage") / "stage.db"
-    database = Database(f"sqlite:///{path}", Vault(SECRET))
+    furnish(f"sqlite:///{path}")
+    return path
+
+
+def furnish(url: str, people_per_branch: int = 8) -> None:
+    """Fill an empty database: tables, demo data, eight weeks of gatherings."""
+    database = Database(url, Vault(SECRET))
     schema.upgrade(database)
-    demo.load(database, at=LOADED_AT)
+    demo.load(database, at=LOADED_AT, people_per_branch=people_per_branch)
+    given = settings(url)
     with database.transaction() as session:
         rhythm.seed_holidays(session)
-        given = settings(f"sqlite:///{path}")
         rhythm.plan(session, rhythm.calendar(session, given.calendar), given.study_day, LOADED_AT)
     database.close()
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -151,13 +154,13 @@ def open_house(
     """Opens the house, with other WeChat settings if the test wants them."""
     opened: list[House] = []
 
-    def open_(router: Any = None, **wechat: Any) -> House:
+    def open_(router: Any = None, url: str | None = None, **wechat: Any) -> House:
         path = tmp_path / "bot.db"
-        if not path.exists():
+        if url is None and not path.exists():
             shutil.copyfile(stage, path)
         local_wechat.reset()
         clock = Clock()
-        given = settings(f"sqlite:///{path}", api_base_url=local_wechat.url, **wechat)
+        given = settings(url or f"sqlite:///{path}", api_base_url=local_wechat.url, **wechat)
         parts = app.make(given, clock)
         if router is not None:
             parts = replace(parts, router=router)
@@ -212,10 +215,3 @@ def chen_gang(house: House) -> Phone:
 def zhao_min(house: House) -> Phone:
     """Of the city office."""
     return house.phone("赵敏")
-
-
-@contextmanager
-def running_server(kind: str) -> Iterator[str]:
-    """A database server of a kind, for functional tests: quick, not durable."""
-    with getattr(servers, kind)(durable=False) as url:
-        yield url

@@ -141,8 +141,8 @@ def test_a_command_does_not_ask_about_the_draft_first(draft):
 
 
 def test_what_begins_anew_replaces_the_draft(house, draft):
-    assert "属于哪一类" in draft.says("咨询")
-    assert said(house, draft) == {}
+    assert "请假原因" in draft.says("请假")
+    assert set(said(house, draft) or {}) == {"gathering"}
 
 
 # --- commands in the middle ----------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_a_retry_does_not_answer_two_questions(house, talking):
     assert list(said(house, talking) or {}) == ["matter"]
 
 
-@pytest.mark.parametrize("no", ["0", "不是", "签什么", "2"])
+@pytest.mark.parametrize("no", ["0", "不是", "签什么"])
 def test_a_suggestion_that_is_not_confirmed_is_dropped(house, zhang_wei, no):
     zhang_wei.says("签 道")
     assert "签到成功" not in zhang_wei.says(no)

@@ -12,7 +12,7 @@ from bot.conversation import STEERING
 from tests.conftest import settings
 
 #: The real router, without a database.
-ROUTER = app.make(settings("sqlite:///:memory:")).router
+ROUTER = app.make(settings("sqlite://")).router
 OFFERED = [route.name for route in ROUTER.routes if route.help]
 EVERY_WORD = sorted({words.key(word) for route in ROUTER.routes for word in route.words})
 SOUNDS = words.Sounds(OFFERED)
@@ -65,7 +65,7 @@ def test_a_sentence_is_never_taken_for_a_command(said):
 @given(st.text(max_size=80))
 def test_nothing_that_is_typed_breaks_the_reading(said):
     words.split(said)
-    assert words.key(words.key(said)) == words.key(said)
+    assert " " not in words.key(said)
     assert SOUNDS.nearest(said) in {None, *OFFERED}
     assert not (words.is_yes(said) and words.is_no(said))
 

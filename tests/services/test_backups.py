@@ -12,7 +12,7 @@ from errors import RuleBroken
 from models import Base, Database, Outgoing, SendState, Vault
 from services import backups, switches
 from tests import servers
-from tests.conftest import SECRET, running_server
+from tests.conftest import SECRET
 
 AT = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CHANGED = {"leases", "credentials", "switches"}
@@ -166,7 +166,7 @@ def test_the_fingerprint_tells_keys_apart(database):
 def test_a_backup_of_sqlite_goes_into_a_server_and_back(database, tmp_path, kind):
     """Three kinds of database, one file: into the server, changed there, backed up there, back into SQLite."""
     try:
-        with running_server(kind) as url:
+        with getattr(servers, kind)(durable=False) as url:
             _round_trip(database, tmp_path, servers.fresh_database(url))
     except servers.Missing as missing:
         warnings.warn(str(missing), stacklevel=2)

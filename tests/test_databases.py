@@ -1,0 +1,261 @@
+"""The same promises on PostgreSQL, MariaDB and SQLite, with real servers that this test starts itself.
+
+A server that is not installed is a skip with a warning in pytest's summary, never a silence (stack.md).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import schema
+from bot import leases
+from bot.desk import AlreadyAnswered, Answered, Delivery, Standing
+from bot.inbox import SqlInbox
+from bot.messages import Message
+from clock import parse_instant
+from models import (
+    Answer,
+    Attendance,
+    Base,
+    Consultation,
+    Database,
+    Follower,
+    InboxMessage,
+    Notice,
+    NoticeKind,
+    Outgoing,
+    SendState,
+    Vault,
+)
+from scheduler import timetable
+from scheduler.clockwork import Clockwork
+from services import outbox
+from services.outbox import Letter, Recipient
+from tests import servers
+from tests.conftest import SECRET, House, furnish
+
+AT = parse_instant("2026-11-27T09:00")
+KINDS = ["sqlite", "postgres", "mariadb"]
+pytestmark = pytest.mark.xdist_group("databases")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Gives fresh, empty databases of one kind."""
+    kind = request.param
+    with ExitStack() as stack:
+        if kind == "sqlite":
+            count = iter(range(1000))
+            folder = tmp_path_factory.mktemp("sqlite")
+            yield lambda: f"sqlite:///{folder / f'{next(count)}.db'}"
+            return
+        try:
+            url = stack.enter_context(getattr(servers, kind)(durable=False))
+        except servers.Missing as missing:
+            warnings.warn(f"NOT TESTED ON {kind.upper()}: {missing}", stacklevel=1)
+            pytest.skip(str(missing))
+        yield lambda: str(servers.fresh_database(url))
+
+
+@pytest.fixture(scope="module")
+def furnished(server: Callable[[], str]) -> str:
+    url = server()
+    furnish(url, people_per_branch=3)
+    return url
+
+
+@pytest.fixture
+def house(open_house: Callable[..., House], furnished: str) -> House:
+    """The house on this database; what earlier tests said is swept out first."""
+    database = Database(furnished, Vault(SECRET))
+    with database.transaction() as session:
+        for table in (Attendance, Outgoing, Notice, Answer, InboxMessage):
+            session.execute(sa.delete(table))
+    database.close()
+    return open_house(url=furnished)
+
+
+def count(house: House, table: Any, *where: Any) -> int:
+    with house.database.reading() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0
+
+
+def test_the_tables_go_up_and_down_and_match_the_models(server):
+    database = Database(server(), Vault(SECRET))
+    schema.upgrade(database)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, Base.metadata) == []
+    schema.downgrade(database, "base")
+    with database.engine.connect() as connection:
+        assert set(sa.inspect(connection).get_table_names()) <= {"alembic_version"}
+    schema.upgrade(database)
+    assert schema.current(database) == schema.head()
+    database.close()
+
+
+def test_a_friday_is_spoken_through(house):
+    zhang_wei, li_na = house.phone("张伟"), house.phone("李娜")
+    assert zhang_wei.says("签到", lose_replies=1).startswith("签到成功")
+    assert zhang_wei.says("签到").startswith("您已于 09:00 签到")
+    assert "出席 1" in li_na.says("名单")
+    assert count(house, Attendance) == 1
+
+
+def test_openids_that_differ_by_case_are_two_people(house):
+    for openid in ("oCase".ljust(28, "a"), "ocase".ljust(28, "a")):
+        house.phone(openid).says("帮助")
+    assert count(house, Follower, Follower.openid.in_(["oCase".ljust(28, "a"), "ocase".ljust(28, "a")])) == 2
+
+
+def test_rare_characters_emoji_and_words_come_back_whole(house):
+    wang_fang = house.phone("王芳")
+    assert "𬀩😀䶮·" in wang_fang.says("𬀩😀䶮·")
+
+
+def test_a_message_is_stored_and_answered_once_under_a_race(house):
+    """Sixteen deliveries of one message by eight threads: one is new; one answer can be written."""
+    inbox = SqlInbox(outbox.push_late)
+    message = Message.of(
+        {"ToUserName": "g", "FromUserName": "oRace", "CreateTime": "1", "MsgType": "text", "MsgId": "7"}
+    )
+
+    def deliver(n: int) -> Standing:
+        with house.database.transaction() as session:
+            return inbox.store(session, [Delivery(message, f"{n:040d}", AT, key=message.key)])[0].standing
+
+    def finish(n: int) -> bool:
+        try:
+            with house.database.transaction() as session:
+                inbox.finish(session, [Answered(message.key, "oRace", f"{n}", "x", AT, 1)])
+        except AlreadyAnswered:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert Counter(pool.map(deliver, range(16))) == {Standing.NEW: 1, Standing.RETRY: 15}
+        assert Counter(pool.map(finish, range(16))) == {True: 1, False: 15}
+
+
+def test_a_signature_is_good_for_one_body(house):
+    inbox = SqlInbox(outbox.push_late)
+    for msg_id, standing in (("1", Standing.NEW), ("2", Standing.REPLAY)):
+        fields = {"ToUserName": "g", "FromUserName": "o", "CreateTime": "1", "MsgType": "text", "MsgId": msg_id}
+        message = Message.of(fields)
+        with house.database.transaction() as session:
+            [stored] = inbox.store(session, [Delivery(message, "s" * 40, AT, key=message.key)])
+        assert stored.standing is standing
+    assert count(house, InboxMessage) == 1
+
+
+def test_rows_are_claimed_by_one_sender_each(house):
+    """Pitfall 6: four senders share four hundred rows, none twice."""
+    letter = Letter(NoticeKind.BROADCAST, "share", {"text": "t"}, [Recipient(None, f"o{n}") for n in range(400)])
+    with house.database.transaction() as session:
+        outbox.queue(session, letter, AT)
+
+    def take(holder: str) -> list[int]:
+        taken: list[int] = []
+        while True:
+            with house.database.transaction() as session:
+                rows = [row.id for row in outbox.claim(session, AT, holder, 20)]
+            if not rows:
+                return taken
+            taken += rows
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [row for rows in pool.map(take, "abcd") for row in rows]
+    assert len(taken) == len(set(taken)) == 400
+
+
+def test_nobody_gets_a_campaign_twice(house):
+    """Pitfall 8: overlapping lists, twice, at once."""
+    letters = [
+        Letter(
+            NoticeKind.BROADCAST, "once", {"text": "t"}, [Recipient(None, f"o{n}") for n in range(start, start + 60)]
+        )
+        for start in (0, 30, 0, 30)
+    ]
+
+    def put(letter: Letter) -> None:
+        with house.database.transaction() as session:
+            outbox.queue(session, letter, AT)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, letters))
+    assert count(house, Outgoing, Outgoing.campaign == "once") == 90
+
+
+def test_a_lease_has_one_holder_and_ends_by_itself(house):
+    def take(holder: str, at: Any = AT) -> bool:
+        with house.database.transaction() as session:
+            return leases.take(session, "race", holder, at, timedelta(seconds=10))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert Counter(pool.map(take, "abcdefgh")) == {True: 1, False: 7}
+    assert take("late", AT + timedelta(seconds=11))
+
+
+def test_the_clock_decides_each_row_once_whoever_rings(house):
+    clocks = [Clockwork(house.database, timetable.rules(house.settings)) for _ in range(3)]
+    at = parse_instant("2026-11-27T08:30")
+    with ThreadPoolExecutor(3) as pool:
+        decided = [d for ds in pool.map(lambda c: c.tick(at, alone=False), clocks) for d in ds]
+    subjects = Counter((d.rule, d.subject, d.due_at) for d in decided if d.rule == "study_day")
+    assert len(subjects) == 674
+    assert set(subjects.values()) == {1}
+    with house.database.reading() as session:
+        recipients = session.scalars(
+            sa.select(Outgoing.recipient).where(Outgoing.campaign == "study_day:2026-11-27")
+        ).all()
+    assert len(recipients) == len(set(recipients)) > 674
+
+
+def test_a_consultation_goes_from_question_to_answer(house):
+    wang_fang, chen_gang = house.phone("王芳"), house.phone("陈刚")
+    wang_fang.says("咨询")
+    for word in ("1", "金水", "3", "1"):
+        wang_fang.says(word)
+    receipt = wang_fang.says("老板拖欠我三个月工资，怎么办？")
+    with house.database.reading() as session:
+        number = session.scalar(sa.select(Consultation.number).order_by(Consultation.id.desc()).limit(1))
+    assert number in receipt
+    chen_gang.says(f"接单 {number}")
+    chen_gang.says(f"答复 {number} 可以先向劳动监察大队投诉。")
+    house.deliver()
+    assert "劳动监察" in wang_fang.wait_for("劳动监察")["text"]
+
+
+def test_what_is_sent_and_reported_is_written_down(house):
+    li_na = house.phone("李娜")
+    with house.database.transaction() as session:
+        outbox.queue(
+            session,
+            Letter(
+                NoticeKind.BROADCAST,
+                "one",
+                {"title": "标题", "words": "正文", "sender": "办公室", "time": "2026年11月27日 09:00", "text": "t"},
+                [Recipient(None, li_na.openid)],
+            ),
+            AT,
+        )
+    house.deliver()
+    with house.database.reading() as session:
+        row = session.scalar(sa.select(Outgoing).where(Outgoing.campaign == "one"))
+    assert row.state is SendState.DELIVERED, row.reason
+
+
+def test_statistics_can_be_refreshed(house, tmp_path: Path):
+    house.database.refresh_statistics()

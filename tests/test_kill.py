@@ -1,0 +1,201 @@
+"""kill -9 in the middle of a storm and of a broadcast: what was acknowledged is there, nothing is done twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import clock
+import config
+import demo
+import schema
+from models import Answer, Attendance, Database, InboxMessage, NoticeKind, Outgoing, SendState, Vault
+from services import outbox
+from services.outbox import Letter, Recipient
+from simulator import testing
+from tests.conftest import SECRET
+
+MEMBERS = 400
+START_SECONDS = 40.0
+
+
+class Bot:
+    """`python app.py run` as operators start it, killed as the kernel kills."""
+
+    def __init__(self, folder: Path, wechat_url: str) -> None:
+        self._folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database_url = f"sqlite:///{folder / 'bot.db'}"
+        self._environment = {
+            **os.environ,
+            "BOT_CONFIG": str(config.ROOT / "config.example.yaml"),
+            "BOT_DATABASE__URL": self.database_url,
+            "BOT_SERVER__SECRET_KEY": SECRET,
+            "BOT_SERVER__PORT": str(self.port),
+            "BOT_WECHAT__API_BASE_URL": wechat_url,
+            "BOT_SENDING__PER_SECOND": "200",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        log = (self._folder / "log").open("ab")
+        command = [sys.executable, str(config.ROOT / "app.py"), "run"]
+        self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, cwd=config.ROOT)
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/healthz", timeout=1):
+                return
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+            time.sleep(0.05)
+        raise AssertionError("the bot did not start")
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of which every member may check in now, in real time."""
+    path = tmp_path_factory.mktemp("kill") / "bot.db"
+    database = Database(f"sqlite:///{path}", Vault(SECRET))
+    schema.upgrade(database)
+    at = clock.now()
+    demo.load(database, at=at, people_per_branch=3)
+    demo.load_members(database, 6000 + MEMBERS, at=at)
+    demo.open_now(database, at=at)
+    database.refresh_statistics()
+    database.close()
+    return path
+
+
+@pytest.fixture
+def bot(furnished: Path, tmp_path: Path) -> Iterator[tuple[Bot, Any, Database]]:
+    target = tmp_path / "bot.db"
+    target.write_bytes(furnished.read_bytes())
+    with testing.running() as wechat:
+        bot = Bot(tmp_path, wechat.url)
+        wechat.settings(callback_url=f"{bot.url}/wechat")
+        database = Database(bot.database_url, Vault(SECRET))
+        bot.start()
+        yield bot, wechat, database
+        bot.kill()
+        database.close()
+
+
+def openid(number: int) -> str:
+    return f"oDemo{number:023d}"
+
+
+def test_a_storm_is_killed_and_nothing_acknowledged_is_lost_or_done_twice(bot):
+    process, wechat, database = bot
+    people = [openid(6000 + n) for n in range(1, MEMBERS + 1)]
+
+    def check_in(who: str) -> str:
+        try:
+            return wechat.phone(who).says("签到")
+        except Exception as error:
+            return f"({error})"
+
+    with ThreadPoolExecutor(24) as pool:
+        replies = {who: pool.submit(check_in, who) for who in people}
+        for _ in range(2):
+            time.sleep(0.5)
+            process.kill()
+            process.start()
+        said = {who: reply.result() for who, reply in replies.items()}
+    acknowledged = [who for who, reply in said.items() if reply.startswith(("签到成功", "您已于"))]
+    assert acknowledged, Counter(reply[:12] for reply in said.values())
+    # Whoever got no answer says it again, as people do.
+    again = {who: check_in(who) for who in people if who not in acknowledged}
+    assert all(reply.startswith(("签到成功", "您已于")) for reply in again.values()), again
+    with database.reading() as session:
+        rows = session.execute(
+            sa.text("SELECT f.openid FROM attendances a JOIN followers f ON f.person_id = a.person_id")
+        )
+        present = [row[0] for row in rows if row[0] in set(people)]
+    assert Counter(present) == Counter(people), "each is present, each once"
+
+
+def test_what_was_stored_but_not_answered_is_finished_after_the_restart(bot):
+    """Killed in the handler: the message is in the inbox, its answer is made after the restart, once, and pushed."""
+    process, wechat, database = bot
+    phone = wechat.phone(openid(6001))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(phone.says, "演练慢 3")
+        until = time.monotonic() + 10
+        while time.monotonic() < until and not _stored(database):
+            time.sleep(0.02)
+        process.kill()
+        # WeChat finds nobody, tries three times and gives up; then the bot comes back.
+        slow.result()
+    # Long ago for the bot: the tries are over.
+    with database.transaction() as session:
+        session.execute(sa.update(InboxMessage).values(received_at=clock.now() - timedelta(minutes=1)))
+    process.start()
+    line = phone.wait_for("现在办好了", timeout=30)
+    assert line["path"].endswith("custom/send")
+    with database.reading() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Answer)) == 1
+
+
+def _stored(database: Database) -> bool:
+    with database.reading() as session:
+        return bool(session.scalar(sa.select(sa.func.count()).select_from(InboxMessage)))
+
+
+def test_a_broadcast_is_killed_three_times_and_reaches_each_person_once(bot):
+    process, wechat, database = bot
+    wechat.latency(0.002, 0.01, path="/cgi-bin/message/template/send")
+    people = [openid(6000 + n) for n in range(1, MEMBERS + 1)]
+    wechat.add_followers(people)
+    facts = {"title": "通知", "words": "正文", "sender": "市法学会", "time": "2026年11月27日 09:00", "text": "通知"}
+    with database.transaction() as session:
+        recipients = [Recipient(None, who) for who in people]
+        outbox.queue(session, Letter(NoticeKind.BROADCAST, "kill", facts, recipients), clock.now())
+    for _ in range(3):
+        time.sleep(0.6)
+        process.kill()
+        # The lease of the dead ends by itself; the test does not wait for it.
+        with database.transaction() as session:
+            session.execute(sa.text("DELETE FROM leases"))
+        process.start()
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with database.reading() as session:
+            states = Counter(session.scalars(sa.select(Outgoing.state).where(Outgoing.campaign == "kill")))
+        if not states[SendState.WAITING] and not states[SendState.CLAIMED]:
+            break
+        time.sleep(0.2)
+    sent = wechat.counts(path="/cgi-bin/message/template/send")
+    got = {who: n for who, n in sent["counts"].items() if who in set(people)}
+    assert sum(states.values()) == MEMBERS
+    assert max(got.values()) == 1, "nobody twice"
+    assert len(got) + states[SendState.UNKNOWN] >= MEMBERS, "nobody missing who is not listed as unknown"
+    assert states[SendState.SENT] + states[SendState.DELIVERED] + states[SendState.UNKNOWN] == MEMBERS, states
+
+
+def test_attendance_is_unique_in_the_database(bot):
+    _process, _wechat, database = bot
+    with database.reading() as session:
+        keys = sa.inspect(session.connection()).get_pk_constraint(Attendance.__tablename__)
+    assert set(keys["constrained_columns"]) == {"gathering_id", "person_id"}

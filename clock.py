@@ -55,6 +55,12 @@ def say_moment(at: datetime) -> str:
     return f"{local.month}月{local.day}日 {local:%H:%M}"
 
 
+def say_window(opens_at: datetime, closes_at: datetime) -> str:
+    """08:30–20:00, or 全天 from midnight to midnight, in Beijing time."""
+    is_whole_day = beijing(opens_at).time() == beijing(closes_at).time() == time()
+    return "全天" if is_whole_day else f"{say_time(opens_at)}–{say_time(closes_at)}"
+
+
 def parse_instant(text: str) -> datetime:
     """Read ISO 8601; a time without a zone is Beijing time. Raises ValueError."""
     at = datetime.fromisoformat(text)

@@ -9,7 +9,7 @@ from bot.conversation import Flow, Said, free_text
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Talking, Turn
-from clock import beijing_date, say_date, say_time
+from clock import beijing_date, say_date, say_time, say_window
 from errors import Misunderstood, RuleBroken
 from handlers.access import for_members, for_posts, person_of
 from handlers.context import Context
@@ -110,7 +110,7 @@ def router(context: Context) -> Router:
         day = context.settings.study_day
         opens, closes = rhythm.window(on, day.check_in_from, day.check_in_until)
         gatherings.reschedule(turn.session, gathering, on, opens, closes, said["why"], turn.at, by=person_of(turn))
-        return f"已改到 {say_date(on)} {say_time(opens)}–{say_time(closes)}，通知和签到时间随之改变。"
+        return f"已改到 {say_date(on)} {say_window(opens, closes)}，通知和签到时间随之改变。"
 
     moving = topic.flow(Flow("改期", (free_text("why", "改期的原因是什么？", LONGEST_REASON),), move))
 
@@ -153,7 +153,7 @@ def _nothing_open(turn: Turn, me: int) -> Reply:
     coming = gatherings.next_for(turn.session, me, turn.at)
     if coming is None:
         return "今天没有可以签到的活动，近期也还没有安排。"
-    when = f"{_when(coming)} {say_time(coming.opens_at)}–{say_time(coming.closes_at)}"
+    when = f"{_when(coming)} {say_window(coming.opens_at, coming.closes_at)}"
     today = coming.held_on == beijing_date(turn.at)
     start = "还没到签到时间。" if today else "今天没有可以签到的活动。"
     why = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Turn
-from clock import beijing_date, say_date, say_time
+from clock import beijing_date, say_date, say_time, say_window
 from handlers.access import for_members, person_of
 from handlers.context import Context
 from services import gatherings, people
@@ -27,7 +27,7 @@ def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made al
             lines.append("职务：" + "、".join(dict.fromkeys(post.role.label for post in posts)))
         coming = gatherings.next_for(turn.session, person.id, turn.at)
         if coming:
-            when = f"{say_date(coming.held_on)} {say_time(coming.opens_at)}–{say_time(coming.closes_at)}"
+            when = f"{say_date(coming.held_on)} {say_window(coming.opens_at, coming.closes_at)}"
             lines.append(f"下次：{when} {coming.purpose.label}")
         records = gatherings.history(turn.session, person.id)
         lines.append("近期记录：" if records else "还没有签到记录。")

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from clock import at_beijing, beijing_date, say_date, say_time
+from clock import at_beijing, beijing_date, say_date, say_time, say_window
 from config import Settings
 from models import Due, Gathering, GatheringState, NoticeKind, Purpose
 from scheduler.clockwork import Asked, Rule
@@ -113,7 +113,7 @@ def _letter(gathering: Gathering, due: Due, recipients: list[Recipient]) -> Lett
 
 def study_day_facts(gathering: Gathering) -> dict[str, str]:
     """What the notice of one gathering says."""
-    when = f"{say_time(gathering.opens_at)}–{say_time(gathering.closes_at)}"
+    when = say_window(gathering.opens_at, gathering.closes_at)
     day = say_date(gathering.held_on)
     return {
         "topic": gathering.topic or gathering.purpose.label,

@@ -107,7 +107,10 @@ def test_a_location_that_is_reported_is_not_answered_but_one_that_is_sent_is():
 
 
 def test_a_mini_programs_text_is_read_from_json():
-    body = '{"ToUserName":"gh_m","FromUserName":"oA","CreateTime":1719800001,"MsgType":"text","Content":"签到","MsgId":24600000000000001}'
+    body = (
+        '{"ToUserName":"gh_m","FromUserName":"oA","CreateTime":1719800001,"MsgType":"text",'
+        '"Content":"签到","MsgId":24600000000000001}'
+    )
     message = Message.of(json.loads(body))
     assert (message.content, message.created_at, message.label) == ("签到", 1719800001, "text")
     assert message.key == key(TEXT, ToUserName="gh_m"), "a number and its digits are one id"

@@ -101,6 +101,25 @@ def test_eight_processes_whose_token_is_refused_make_one_token_call(house):
     assert source.asked == 1
 
 
+def test_the_store_is_read_again_once_the_lease_is_held(house, monkeypatch):
+    """Pitfall 1: another process refreshed and gave the lease back between our look and our lease."""
+    source, take = Source("mine"), leases.take
+    keeper = keeper_of(house, source)
+
+    def late(session: Any, *given: Any) -> bool:
+        session.add(
+            Credential(
+                app_id=keeper._app_id, token="theirs", issued_at=house.clock(), reason="", failures=0,
+                expires_at=house.clock() + timedelta(hours=2),
+            )
+        )  # fmt: skip
+        return take(session, *given)
+
+    monkeypatch.setattr(leases, "take", late)
+    assert keeper.get() == "theirs"
+    assert source.asked == 0
+
+
 def test_a_token_is_kept_until_five_minutes_before_its_end(house):
     source = Source("first", "second")
     keeper = keeper_of(house, source)

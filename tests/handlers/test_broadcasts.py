@@ -29,7 +29,8 @@ def small_county(house) -> None:
         branches = sa.select(Branch.id).where(Branch.county_id == home)
         cast = session.scalars(sa.select(Follower.person_id).where(Follower.openid.like("oSim%"))).all()
         everybody = session.scalars(
-            sa.select(Affiliation.person_id.distinct())
+            sa.select(Affiliation.person_id)
+            .distinct()
             .where(Affiliation.branch_id.in_(branches))
             .order_by(Affiliation.person_id)
         ).all()

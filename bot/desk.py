@@ -11,22 +11,29 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import Enum
-from typing import Any, Protocol
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.orm import Session
 
 from bot.crypto import Refused
-from bot.messages import Message
+from bot.once import (
+    TRIES_ARE_OVER_AFTER,
+    AlreadyAnswered,
+    Answered,
+    Busy,
+    Delivery,
+    Inbox,
+    Standing,
+    Stored,
+)
 from bot.replies import Reply, tap
 from bot.router import Router
-from bot.turn import Talk, Talking, Turn
+from bot.together import answer_all
+from bot.turn import Turn
 from clock import Now
 from errors import AssistantError
 from metrics import Metrics
@@ -37,8 +44,6 @@ log = structlog.get_logger("desk")
 ANSWER_WITHIN_SECONDS = 4.5
 #: Whoever stored a message has answered or acknowledged it by now, or is dead.
 OWNER_IS_DEAD_AFTER = timedelta(seconds=6)
-#: WeChat's three tries are over after 15 s; from then on an answer must be pushed.
-TRIES_ARE_OVER_AFTER = timedelta(seconds=20)
 #: A message whose handling killed the process this often is given up, loudly.
 MAX_ATTEMPTS = 3
 MAX_BATCH = 128
@@ -49,74 +54,6 @@ STORE_AGAIN_SECONDS = 0.25
 
 NOT_TAKEN = "系统正忙，这一条没有收下，请过一会儿再发一次。"
 ACKNOWLEDGED = "已收到，正在办理，结果稍后发给您。"
-
-
-class Busy(AssistantError):
-    """Nothing was stored, and the person must be told so: WeChat does not try again after an answer (§1.7)."""
-
-
-class Standing(Enum):
-    """What the inbox knows of a delivery."""
-
-    NEW = "new"
-    RETRY = "retry"
-    REPLAY = "replay"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One callback that passed the signature check. `receipt` is random: it tells who stored the message."""
-
-    message: Message
-    signature: str
-    at: datetime
-    app: str = "official"
-    key: str = ""
-    receipt: int = field(default_factory=lambda: secrets.randbits(62))
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the inbox says about a delivery, with all that handling it will need."""
-
-    standing: Standing
-    person_id: int | None = None
-    talk: Talk | None = None
-    answer: Answered | None = None
-    received_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A finished message. `failed` carries the error id that the person was told."""
-
-    key: str
-    openid: str
-    reply: Reply
-    route: str
-    at: datetime
-    latency_ms: int
-    app: str = "official"
-    error_id: str | None = None
-    #: “已收到” was said instead; the answer itself is pushed.
-    is_late: bool = False
-
-
-class AlreadyAnswered(Exception):
-    """The message has its answer; what was done for it a second time must be dropped."""
-
-
-class Inbox(Protocol):
-    """What the desk needs of storage; services/inbox.py is it."""
-
-    def store(self, session: Session, deliveries: list[Delivery]) -> list[Stored]: ...
-    def finish(self, session: Session, answers: list[Answered]) -> None: ...
-    def acknowledge(self, session: Session, delivery: Delivery, at: datetime) -> Answered: ...
-    def answer_to(self, session: Session, key: str) -> Answered | None: ...
-    def unfinished(self, session: Session, before: datetime, limit: int) -> list[Delivery]: ...
-    def take_over(self, session: Session, key: str) -> int: ...
-    def standing_of(self, session: Session, openid: str, *, lock: bool) -> tuple[int | None, Talk | None]: ...
-    def keep_talk(self, session: Session, openid: str, talk: Talk | None) -> None: ...
 
 
 class Ticket:
@@ -227,7 +164,7 @@ class Desk:
 
     def _finish_orphan(self, ticket: Ticket) -> Reply:
         ticket.done.clear()
-        self._helpers.submit(self._answer_alone, ticket)
+        self._helpers.submit(self._help, ticket)
         if ticket.done.wait(self._within) and ticket.answer is not None:
             return _said(ticket.answer, ticket.delivery)
         return self._out_of_time(ticket)
@@ -246,7 +183,14 @@ class Desk:
                 for ticket in batch:
                     ticket.settle(error=Busy("消息没有存下。"))
                 continue
-            self._share_out(batch)
+            try:
+                self._share_out(batch)
+            except Exception:
+                # Whatever happened, the clerk must go on; recovery finishes what is stored and not answered.
+                log.exception("desk.batch_failed", messages=len(batch))
+                for ticket in batch:
+                    if not ticket.done.is_set():
+                        self._settle(ticket, None)
 
     def _take(self) -> list[Ticket]:
         with self._arrived:
@@ -274,7 +218,7 @@ class Desk:
                 if self._router.shares(ticket.delivery.message, stored.talk):
                     together.append(ticket)
                 else:
-                    self._helpers.submit(self._answer_alone, ticket)
+                    self._helpers.submit(self._help, ticket)
         if together:
             self._answer_together(together)
 
@@ -302,6 +246,14 @@ class Desk:
             return
         for ticket, answer in zip(tickets, answers, strict=True):
             self._settle(ticket, answer)
+
+    def _help(self, ticket: Ticket) -> None:
+        """One message in a thread of its own; a database that fails now leaves it to recovery."""
+        try:
+            self._answer_alone(ticket)
+        except Exception:
+            log.exception("desk.answer_failed", message=ticket.delivery.message.label)
+            self._settle(ticket, None)
 
     def _answer_alone(self, ticket: Ticket, *, again: bool = False) -> None:
         answer: Answered | None
@@ -422,31 +374,6 @@ def _said(answer: Answered, delivery: Delivery) -> Reply:
     if answer.is_late:
         return ACKNOWLEDGED if delivery.message.takes_reply else None
     return answer.reply
-
-
-def answer_all(talkings: Iterable[Talking], session: Callable[[], Session]) -> list[Reply]:
-    """Drive many turns side by side: what they ask of the same service is asked in one call.
-
-    Every round takes one question of each turn that has one, so the number of calls is that of the longest
-    turn, not the sum of all.
-    """
-    waiting: dict[int, tuple[Talking, Any]] = {i: (talking, None) for i, talking in enumerate(talkings)}
-    replies: list[Reply] = [None] * len(waiting)
-    while waiting:
-        asked: dict[Callable[..., Any], list[tuple[int, Talking, Any]]] = {}
-        for i, (talking, heard) in waiting.items():
-            try:
-                service, question = talking.send(heard)
-            except StopIteration as stop:
-                replies[i] = stop.value
-            else:
-                asked.setdefault(service, []).append((i, talking, question))
-        waiting = {}
-        for service, questions in asked.items():
-            results = service(session(), [question for _, _, question in questions])
-            for (i, talking, _), result in zip(questions, results, strict=True):
-                waiting[i] = (talking, result)
-    return replies
 
 
 OUTCOMES = ("replied", "silent", "failed", "elsewhere")

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bot.desk import TRIES_ARE_OVER_AFTER, AlreadyAnswered, Answered, Delivery, Standing, Stored
 from bot.messages import Message
+from bot.once import TRIES_ARE_OVER_AFTER, AlreadyAnswered, Answered, Delivery, Standing, Stored
 from bot.turn import Talk
 from models import (
     Answer,

@@ -11,8 +11,9 @@ from flask import Blueprint, Request, Response, request
 
 from bot import markup, replies
 from bot.crypto import Envelope, Refused, is_same, signature
-from bot.desk import NOT_TAKEN, Busy, Delivery, Desk
+from bot.desk import NOT_TAKEN, Desk
 from bot.messages import Message
+from bot.once import Busy, Delivery
 from clock import Now
 from metrics import Metrics
 

@@ -14,7 +14,7 @@ from errors import Misunderstood, RuleBroken
 from handlers.access import for_members, for_posts, person_of
 from handlers.context import Context
 from models import Gathering, Person, Post, Purpose, Role, Via
-from services import gatherings, people, rhythm
+from services import gatherings, leave, people, rhythm
 from services.gatherings import CheckIn, Mark, Open, WhoAndWhen
 
 LONGEST_REASON = 100
@@ -39,11 +39,11 @@ def router(context: Context) -> Router:
         return _marked(chosen, mark)
 
     def ask_leave(turn: Turn, said: Said) -> Reply:
-        row = gatherings.ask_leave(turn.session, person_of(turn), int(said["gathering"]), said["reason"], turn.at)
+        row = leave.ask(turn.session, person_of(turn), int(said["gathering"]), said["reason"], turn.at)
         gathering = gatherings.get(turn.session, row.gathering_id)
         return f"已替您请假：{_when(gathering)} {gathering.purpose.label}。等书记批准，结果会通知您。"
 
-    leave = topic.flow(
+    asking = topic.flow(
         Flow("请假", (free_text("reason", "请说明请假原因（只有支部书记看得到）。", LONGEST_REASON),), ask_leave)
     )
 
@@ -56,7 +56,7 @@ def router(context: Context) -> Router:
         start = f"请假：{_when(coming)} {coming.purpose.label}（{coming.branch.name}）。\n"
         if turn.rest:
             return ask_leave(turn, {"gathering": str(coming.id), "reason": turn.rest[:LONGEST_REASON]})
-        return start + (turn.begin(leave, gathering=str(coming.id)) or "")
+        return start + (turn.begin(asking, gathering=str(coming.id)) or "")
 
     # --- the secretary -----------------------------------------------------------------------------------
 
@@ -205,12 +205,10 @@ def _decide_leave(turn: Turn, posts: list[Post], *, grant: bool) -> Reply:
     for post in posts:
         if not post.branch_id:
             continue
-        for gathering in gatherings.with_leave_asked(turn.session, post.branch_id, turn.at):
+        for gathering in leave.asked(turn.session, post.branch_id, turn.at):
             found, _missing = _members(turn, gathering, [name])
             if found:
-                gatherings.decide_leave(
-                    turn.session, gathering.id, found[0].id, grant=grant, at=turn.at, by=person_of(turn)
-                )
+                leave.decide(turn.session, gathering.id, found[0].id, grant=grant, at=turn.at, by=person_of(turn))
                 return f"{'已准假' if grant else '未准假'}：{name}（{_when(gathering)}）。已通知本人。"
     return f"没有“{name}”等待批准的请假。请写姓名，例如：准假 张伟" if name else "请写姓名，例如：准假 张伟"
 

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from bot.desk import answer_all
 from bot.messages import Message
 from bot.replies import MAX_BYTES
 from bot.router import Router
+from bot.together import answer_all
 from bot.turn import Talk, Turn
 from clock import parse_instant
 from config import Settings

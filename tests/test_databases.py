@@ -21,9 +21,9 @@ from alembic.migration import MigrationContext
 
 import schema
 from bot import leases
-from bot.desk import AlreadyAnswered, Answered, Delivery, Standing
 from bot.inbox import SqlInbox
 from bot.messages import Message
+from bot.once import AlreadyAnswered, Answered, Delivery, Standing
 from clock import parse_instant
 from models import (
     Answer,

@@ -251,7 +251,7 @@ def _files(house: Any) -> list[Any]:
 
 def test_a_talk_that_breaks_at_its_end_is_still_there(house, li_na, monkeypatch):
     """Nothing is half done: the leave was not written, so the question still stands."""
-    from services import gatherings
+    from services import leave
 
     phone = house.phone("张伟")
     phone.says("请假")
@@ -260,7 +260,7 @@ def test_a_talk_that_breaks_at_its_end_is_still_there(house, li_na, monkeypatch)
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(gatherings, "ask_leave", broken)
+        patch.setattr(leave, "ask", broken)
         assert "编号" in phone.says("出差")
     assert set(said(house, phone) or {}) == {"gathering"}
     assert "等书记批准" in phone.says("出差")

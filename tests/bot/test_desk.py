@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 import handlers
-from bot.desk import ACKNOWLEDGED, AlreadyAnswered, Answered, Busy, Delivery, Desk
+from bot.desk import ACKNOWLEDGED, Desk
 from bot.inbox import SqlInbox
 from bot.messages import Message
+from bot.once import AlreadyAnswered, Answered, Busy, Delivery
 from bot.router import Router
 from handlers.context import Context
 from models import Answer, Attendance, Conversation, Follower, InboxMessage, Outcome, Outgoing, SendState

@@ -11,6 +11,7 @@ from clock import parse_instant
 from errors import RuleBroken
 from models import Affiliation, Branch, Gathering, Person
 from services import exports, gatherings, sheets
+from services import leave as leaves
 from services.exports import Kind, Request
 from services.gatherings import CheckIn
 
@@ -80,9 +81,9 @@ def test_attendance_foots_also_when_somebody_came_from_elsewhere(database):
         ).all()
         guest = session.scalars(sa.select(Person.id).where(Person.id.not_in(members)).limit(1)).one()
         gatherings.check_in(session, [CheckIn(day.id, who, at) for who in (members[0], guest)])
-        gatherings.ask_leave(session, members[1], day.id, "出差", at)
-        gatherings.decide_leave(session, day.id, members[1], grant=True, at=at, by=members[0])
-        gatherings.ask_leave(session, members[2], day.id, "看病", at)
+        leaves.ask(session, members[1], day.id, "出差", at)
+        leaves.decide(session, day.id, members[1], grant=True, at=at, by=members[0])
+        leaves.ask(session, members[2], day.id, "看病", at)
     day = parse_instant("2026-11-27T00:00")
     span = {"start": exports.beijing_date(day), "end": exports.beijing_date(day)}
     table, _ = rows(database, Kind.ATTENDANCE, **span)

@@ -92,7 +92,7 @@ class NoSessions(SessionInterface):
 
 def web(parts: Parts, desk: Desk) -> Flask:
     """The Flask application: WeChat's callbacks, and what operators look at."""
-    app = Flask("assistant")
+    app = Flask("assistant", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
     app.session_interface = NoSessions()
     for path, account in _accounts(parts.settings):

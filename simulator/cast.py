@@ -19,7 +19,7 @@ def openid_of(pinyin: str) -> str:
 
 
 CAST = (
-    Person("张伟", openid_of("ZhangWei"), "党员：签到、请假、看自己的学时", ("签到", "请假", "我的", "帮助")),
+    Person("张伟", openid_of("ZhangWei"), "党员：签到、请假、看自己的记录", ("签到", "请假", "我的", "帮助")),
     Person("孙丽", openid_of("SunLi"), "党员，另一个支部：同样的话，不同的答", ("签到", "我的", "帮助")),
     Person("李娜", openid_of("LiNa"), "支部书记：看名单、替人签到", ("名单", "代签", "签到")),
     Person("王芳", openid_of("WangFang"), "群众：法律咨询、查进展、找服务站", ("咨询", "查询", "服务站")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, render_template
@@ -62,6 +62,11 @@ def blueprint(settings: Settings, database: Database, metrics: Metrics, now: Now
     return pages
 
 
+def _phone_page(settings: Settings) -> str:
+    """Where the local WeChat shows its phones; nothing with the real one."""
+    return f"{settings.wechat.api_base_url}/" if settings.wechat.is_local else ""
+
+
 def look(settings: Settings, database: Database, at: datetime) -> list[Check]:
     """What an operator wants to know first, in words."""
     try:
@@ -80,9 +85,12 @@ def _inside(session: Session, settings: Settings, at: datetime) -> list[Check]:
     )
     is_watched = _is_held(session, "scheduler", at)
     stopped_sending = switches.no_send(session)
-    warnings = rhythm.calendar(session, settings.calendar).warnings(beijing_date(at).year)
+    calendar, today = rhythm.calendar(session, settings.calendar), beijing_date(at)
+    # The rows that are made ahead may reach into a year whose holidays nobody has entered yet (F040).
+    years = sorted({today.year, (today + timedelta(weeks=settings.study_day.weeks_ahead)).year})
+    warnings = [warning for year in years for warning in calendar.warnings(year)]
     return [
-        Check("调用微信", stopped is None, stopped or "正常"),
+        Check("调用微信", stopped is None, stopped or "没有受阻"),
         Check("定时", is_watched, "有调度进程在值守" if is_watched else "没有调度进程在值守"),
         Check("发送", _is_held(session, "sender", at), f"待发 {waiting}，结果不明 {unknown}"),
         *([Check("不发送模式", False, f"{stopped_sending.note}，什么也不会发出；确认后运行 python app.py sending allow")]

@@ -1,0 +1,92 @@
+"""What an operator looks at: alive, ready with reasons, figures, the front page."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from html.parser import HTMLParser
+
+import sqlalchemy as sa
+
+from models import Credential
+
+
+def get(url: str) -> tuple[int, str, dict[str, str]]:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return answer.status, answer.read().decode(), dict(answer.headers)
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode(), dict(refused.headers)
+
+
+def checks(house) -> dict[str, dict]:
+    status, body, _ = get(f"{house.url}/readyz")
+    assert status == 200
+    return {check["name"]: check for check in json.loads(body)["checks"]}
+
+
+def test_a_living_process_says_so(house):
+    assert get(f"{house.url}/healthz")[:2] == (200, "ok\n")
+
+
+def test_ready_says_why(house):
+    house.tick()
+    house.deliver()
+    found = checks(house)
+    assert found["数据库"]["is_ok"]
+    assert found["定时"]["is_ok"]
+    assert found["发送"]["is_ok"]
+
+
+def test_a_year_without_holidays_is_a_banner_not_a_crash(house):
+    """F040: eight weeks from 27 November 2026 reach into 2027, which nobody has entered."""
+    assert "2027 年假期未录入" in checks(house)["日历"]["says"]
+    assert "2027 年假期未录入" in get(f"{house.url}/")[1]
+
+
+def test_an_open_circuit_is_red(house):
+    """F009."""
+    with house.database.transaction() as session:
+        session.add(
+            Credential(
+                app_id=house.settings.wechat.app_id,
+                failures=3,
+                open_until=house.clock.at.replace(hour=23),
+                reason="微信拒绝",
+            )
+        )
+    assert not checks(house)["调用微信"]["is_ok"]
+    assert "微信拒绝" in get(f"{house.url}/")[1]
+
+
+def test_a_broken_database_is_not_ready(house):
+    with house.database.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE outbox"))
+    status, body, _ = get(f"{house.url}/readyz")
+    assert status == 503
+    assert "Traceback" not in body
+
+
+def test_the_front_page_is_whole_and_calls_no_other_host(house):
+    _, page, headers = get(f"{house.url}/")
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+    class Links(HTMLParser):
+        found: list[str]
+
+        def handle_starttag(self, tag, attrs):
+            self.found += [value for name, value in attrs if name in {"src", "href"} and value]
+
+    links = Links()
+    links.found = []
+    links.feed(page)
+    assert all(link.startswith(("/", house.wechat.url)) for link in links.found), links.found
+    assert get(f"{house.url}/static/front.css")[0] == 200
+
+
+def test_figures_carry_no_openid(house, zhang_wei):
+    zhang_wei.says("签到")
+    page = get(f"{house.url}/metrics")[1]
+    assert "assistant_messages_total" in page
+    assert zhang_wei.openid not in page

@@ -80,6 +80,7 @@ def web() -> None:
     server = parts.settings.server
     _require_free_port(server.host, server.port)
     parts.database.close()
+    log.info("serving", address=f"http://{server.host}:{server.port}", processes=server.workers)
     Granian(
         "commands.serving:web_worker",
         address=server.host,

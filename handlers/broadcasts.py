@@ -48,8 +48,11 @@ def router(context: Context) -> Router:
             turn.session, int(said["broadcast"]), said["code"], turn.at, context.settings.sending, by=person_of(turn)
         )
         later = broadcasts.after_quiet(turn.at, context.settings.sending)
-        when = f"现在是安静时段，将于 {say_moment(later)} 开始发送" if later > turn.at else "开始发送"
-        return f"已确认，{when}。\n{_report(turn, row)}\n随时回复 {tap('进度')} 查看，{tap('撤销群发')} 停止未发的。"
+        is_put_off = later > turn.at
+        quiet = f"现在是安静时段，将于 {say_moment(later)} 开始发送；确有急事请回复 {tap('立即发送')}"
+        begins = quiet if is_put_off else "开始发送"
+        follow = f"随时回复 {tap('进度')} 查看，{tap('撤销群发')} 停止未发的。"
+        return f"已确认，{begins}。\n{_report(turn, row)}\n{follow}"
 
     flow = topic.flow(
         Flow(
@@ -78,6 +81,15 @@ def router(context: Context) -> Router:
     def progress(turn: Turn, _posts: list[Post]) -> Reply:
         row = _latest(turn)
         return _report(turn, row)
+
+    @topic.text("立即发送", help="立即发送 — 安静时段里的急事，不等早上", group="办公室")
+    @for_posts(*WRITERS)
+    def send_now(turn: Turn, _posts: list[Post]) -> Reply:
+        row = _latest(turn)
+        hurried = broadcasts.send_now(turn.session, row, turn.at, by=person_of(turn))
+        if not hurried:
+            return f"没有推迟到早上的。\n{_report(turn, row)}"
+        return f"{hurried} 人改为立即发送，已留痕。\n{_report(turn, row)}"
 
     @topic.text("撤销群发", help="撤销群发 — 停止还没发出的", group="办公室")
     @for_posts(*WRITERS)

@@ -327,6 +327,15 @@ def test_at_night_it_waits_for_the_morning(house, zhao_min):
     assert house.deliver() == waiting
 
 
+def test_what_is_urgent_does_not_wait_for_the_morning(house, zhao_min):
+    house.now("2026-11-27T22:00")
+    zhao_min.says(code_of(write(zhao_min, "2", HOME)))
+    waiting = rows(house, Outgoing.state == SendState.WAITING)
+    assert zhao_min.says("立即发送").startswith(f"{waiting} 人改为立即发送")
+    assert "没有推迟到早上的" in zhao_min.says("立即发送")
+    assert house.deliver() == waiting
+
+
 def test_stopping_stops_what_has_not_left_and_says_how_many(house, zhao_min):
     zhao_min.says(code_of(write(zhao_min, "2", HOME)))
     waiting = rows(house, Outgoing.state == SendState.WAITING)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from flask import Flask, Request, Response
-from flask.sessions import SessionInterface, SessionMixin
+from flask import Flask
 
 import clock
 import handlers
@@ -26,6 +27,9 @@ from scheduler.clockwork import Clockwork
 from scheduler.delivery import Delivery
 from services import outbox
 from web import status
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +84,25 @@ def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, no
     return Client(app_id, keeper, wechat.api_base_url, wechat.timeout_seconds)
 
 
-class NoSessions(SessionInterface):
-    """WeChat's requests carry no cookie; setting up a session for each of them would be a tenth of their cost."""
+class Assistant(Flask):
+    """Flask, with WeChat's doors mounted in front of its pages."""
 
-    def open_session(self, app: Flask, request: Request) -> SessionMixin:  # noqa: ARG002 - Flask's signature
-        return self.make_null_session(app)
+    def __init__(self, doors: dict[str, webhook.Webhook]) -> None:
+        super().__init__("assistant", static_folder=None)
+        self._doors = doors
 
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """A null session is never saved."""
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        door = self._doors.get(environ["PATH_INFO"])
+        return door(environ, start_response) if door else super().wsgi_app(environ, start_response)
 
 
 def web(parts: Parts, desk: Desk) -> Flask:
     """The Flask application: WeChat's callbacks, and what operators look at."""
-    app = Flask("assistant", static_folder=None)
+    doors = {
+        path: webhook.Webhook(account, desk, parts.now, parts.metrics) for path, account in _accounts(parts.settings)
+    }
+    app = Assistant(doors)
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
-    app.session_interface = NoSessions()
-    for path, account in _accounts(parts.settings):
-        app.register_blueprint(webhook.blueprint(path, account, desk, parts.now, parts.metrics))
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
     return app

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
-from flask import Blueprint, Request, Response, request
+from werkzeug.wrappers import Request, Response
 
 from bot import markup, replies
 from bot.crypto import Envelope, Refused, is_same, signature
@@ -17,7 +18,12 @@ from bot.once import Busy, Delivery
 from clock import Now
 from metrics import Metrics
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 log = structlog.get_logger("webhook")
+
+PLAIN = "text/plain; charset=utf-8"
 
 #: Callbacks are some hundred bytes; what is larger is not from WeChat.
 MAX_BODY_BYTES = 64 * 1024
@@ -115,42 +121,45 @@ class Door:
             raise Refused("stale", "时间戳与本机时钟相差超过 5 分钟：请校准时钟，或这是重放。")
 
 
-def blueprint(path: str, account: Account, desk: Desk, now: Now, metrics: Metrics) -> Blueprint:
-    """The two requests WeChat makes to one account's address."""
-    door = Door(account, now)
-    routes = Blueprint(f"webhook_{account.app}", __name__)
+class Webhook:
+    """The two requests WeChat makes to one account's address, as a WSGI application of its own.
 
-    @routes.get(path)
-    def greet() -> Response:
-        try:
-            return _plain(door.greet(request))
-        except Refused as refused:
-            return _refuse(refused)
+    It is mounted inside the Flask application (app.py): every callback of every kind passes here and nowhere
+    else, without the contexts, sessions and routing that only pages need (docs/decisions/0008).
+    """
 
-    @routes.post(path)
-    def receive() -> Response:
-        # The request itself: each look through Flask's proxy costs a little, and there are a dozen.
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    def __init__(self, account: Account, desk: Desk, now: Now, metrics: Metrics) -> None:
+        self._account, self._desk, self._metrics = account, desk, metrics
+        self._door = Door(account, now)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, asked: Request) -> Response:
         try:
-            delivery = door.read(asked, _body(asked))
-            reply = desk.receive(delivery)
+            if asked.method == "POST":
+                return self._receive(asked)
+            if asked.method == "GET":
+                return _plain(self._door.greet(asked))
         except Refused as refused:
-            return _refuse(refused)
+            self._metrics.refused.labels(refused.check).inc()
+            log.warning("callback.refused", check=refused.check, reason=str(refused), peer=asked.remote_addr)
+            return Response(str(refused), refused.status, content_type=PLAIN)
+        return Response("只接受 GET 和 POST。", 405, {"Allow": "GET, POST"}, content_type=PLAIN)
+
+    def _receive(self, asked: Request) -> Response:
+        delivery = self._door.read(asked, _body(asked))
+        reply: replies.Reply
+        try:
+            reply = self._desk.receive(delivery)
         except Busy as busy:
             log.error("callback.busy", reason=str(busy))
-            metrics.messages.labels("not_taken").inc()
+            self._metrics.messages.labels("not_taken").inc()
             reply = NOT_TAKEN if delivery.message.takes_reply else None
-        if reply is None or not account.takes_passive_replies:
+        if reply is None or not self._account.takes_passive_replies:
             return _plain(replies.SUCCESS)
         nonce = asked.args.get("nonce", "")
-        return Response(door.write(reply, delivery.message, nonce), mimetype="text/xml")
-
-    def _refuse(refused: Refused) -> Response:
-        metrics.refused.labels(refused.check).inc()
-        log.warning("callback.refused", check=refused.check, reason=str(refused), peer=request.remote_addr)
-        return Response(str(refused), refused.status, mimetype="text/plain")
-
-    return routes
+        return Response(self._door.write(reply, delivery.message, nonce), content_type="text/xml; charset=utf-8")
 
 
 def _body(asked: Request) -> bytes:
@@ -164,4 +173,4 @@ def _body(asked: Request) -> bytes:
 
 
 def _plain(body: bytes) -> Response:
-    return Response(body, mimetype="text/plain")
+    return Response(body, content_type=PLAIN)

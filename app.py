@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,15 +48,16 @@ class Parts:
         """Starts the threads that take messages."""
         return Desk(SqlInbox(outbox.push_late), self.router, self.database.transaction, self.now, self.metrics)
 
-    def delivery(self, now: Now | None = None) -> Delivery:
-        """Starts the threads that send."""
+    def delivery(self, only_queued_at: datetime | None = None) -> Delivery:
+        """Starts the threads that send; with an instant, only what was queued at it, as if it were now."""
         return Delivery(
             self.database,
             self.clients,
             self.settings.wechat.templates,
-            now or self.now,
+            clock.frozen(only_queued_at) if only_queued_at else self.now,
             self.metrics,
             per_second=self.settings.sending.per_second,
+            only_queued_at=only_queued_at,
         )
 
     def clockwork(self) -> Clockwork:

@@ -146,7 +146,6 @@ class Sending(Part):
     quiet_from: WallTime = time(21, 30)
     quiet_until: WallTime = time(7, 30)
     not_after_minutes: int = Field(150, ge=1)
-    approval_above: int = Field(5000, ge=1)
 
 
 class Settings(Part):

@@ -90,10 +90,9 @@ def tick(instant: str, dry_run: bool) -> None:
             raise RuleBroken(
                 "现在是不发送模式，没有执行；请先运行 python app.py sending allow，或加 --dry-run 查看。"
             )
-    frozen = clock.frozen(at)
     decisions = parts.clockwork().tick(at, alone=False)
     _print_decisions(parts, decisions)
-    delivery = parts.delivery(frozen)
+    delivery = parts.delivery(only_queued_at=at)
     sent = delivery.run_until_empty()
     delivery.stop()
     click.echo(f"发送 {sent} 条。")

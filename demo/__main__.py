@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from types import FrameType
+
+import sqlalchemy as sa
+
+import config
+from models import Database, Follower, Vault
 
 START_SECONDS = 60.0
 STOP_SECONDS = 8.0
@@ -32,6 +38,7 @@ def main() -> int:
         print("本地微信没有启动，原因见上。The local WeChat did not start; the reason stands above.", file=sys.stderr)
         _stop(children)
         return 1
+    _introduce(wechat)
     children.append(_start("app.py", "run", BOT_WECHAT__API_BASE_URL=wechat))
     if not _answers(f"{bot}/healthz", children[1]):
         print("机器人没有启动，原因见上。The bot did not start; the reason stands above.", file=sys.stderr)
@@ -43,6 +50,21 @@ def main() -> int:
         time.sleep(0.3)
     _stop(children)
     return 1
+
+
+def _introduce(wechat: str) -> None:
+    """The local WeChat is told who follows the account, as the real one would know."""
+    settings = config.load()
+    database = Database(settings.database.url, Vault(settings.server.secret_key))
+    with database.reading() as session:
+        openids = list(session.scalars(sa.select(Follower.openid).where(Follower.is_subscribed)))
+    database.close()
+    asked = urllib.request.Request(  # noqa: S310
+        f"{wechat}/_sim/followers",
+        data=json.dumps({"openids": openids}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(asked, timeout=30).close()  # noqa: S310
 
 
 def _greet(bot: str, wechat: str) -> None:

@@ -81,7 +81,7 @@ def router(context: Context) -> Router:
                 )
         return "\n".join([*lines, *_unknown(names)])
 
-    @topic.text("准假")
+    @topic.text("准假", help="准假 — 批准请假（准假 姓名；不批准：不准 姓名）", group="书记")
     @for_posts(Role.SECRETARY)
     def grant(turn: Turn, posts: list[Post]) -> Reply:
         return _decide_leave(turn, posts, grant=True)
@@ -125,7 +125,8 @@ def router(context: Context) -> Router:
                 f"下次活动：{_when(coming)} {coming.purpose.label}。要改到哪天？例如回复：改期 {coming.held_on:%m-%d}"
             )
         on = _day(turn.rest, beijing_date(turn.at))
-        return turn.begin(moving, gathering=str(coming.id), on=on.isoformat())
+        start = f"把 {_when(coming)} 的{coming.purpose.label}改到 {say_date(on)}。\n"
+        return start + (turn.begin(moving, gathering=str(coming.id), on=on.isoformat()) or "")
 
     return topic
 
@@ -209,7 +210,7 @@ def _decide_leave(turn: Turn, posts: list[Post], *, grant: bool) -> Reply:
             found, _missing = _members(turn, gathering, [name])
             if found:
                 leave.decide(turn.session, gathering.id, found[0].id, grant=grant, at=turn.at, by=person_of(turn))
-                return f"{'已准假' if grant else '未准假'}：{name}（{_when(gathering)}）。已通知本人。"
+                return f"{'已准假' if grant else '未准假'}：{name}，{_when(gathering)} {gathering.purpose.label}。已通知本人。"
     return f"没有“{name}”等待批准的请假。请写姓名，例如：准假 张伟" if name else "请写姓名，例如：准假 张伟"
 
 

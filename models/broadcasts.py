@@ -24,7 +24,6 @@ class BroadcastState(Labelled):
 
     DRAFT = "draft", "待确认"
     CONFIRMED = "confirmed", "已确认"
-    PAUSED = "paused", "已暂停"
     CANCELLED = "cancelled", "已撤销"
 
 

@@ -16,7 +16,7 @@ from bot import errcodes, fields, leases
 from bot.client import Client, NotSent, Sent
 from bot.errcodes import Reaction
 from bot.replies import fit
-from clock import Now
+from clock import Now, beijing
 from config import Template
 from metrics import Metrics
 from models import Channel, Database, NoticeKind, Outgoing, SendState
@@ -75,13 +75,17 @@ class Delivery:
         metrics: Metrics,
         *,
         per_second: int = 20,
+        only_queued_at: datetime | None = None,
     ) -> None:
+        """With `only_queued_at` it sends what was queued at that instant, beside whoever holds the lease: a
+        `tick --at` must neither expire nor recover rows by a clock that is not now."""
         self._database = database
         self._clients = clients
         self._templates = templates
         self._now = now
         self._metrics = metrics
         self._batch = per_second
+        self._only_queued_at = only_queued_at
         self._holder = secrets.token_hex(8)
         self._held = False
         self._is_stopped = False
@@ -91,24 +95,29 @@ class Delivery:
         """Send at most one second's worth of what is due. Returns how many rows were claimed."""
         at = self._now()
         with self._database.transaction() as session:
-            if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
-                self._held = False
+            if self._only_queued_at is None and not self._may_send(session, at):
                 return 0
             if self._must_not_send(session):
                 return 0
-            if not self._held:
-                left = outbox.recover(session, at, self._holder)
-                self._held = True
-                if any(left.values()):
-                    log.warning("outbox.recovered", **{state.value: n for state, n in left.items()})
-            expired = outbox.expire(session, at)
-            rows = outbox.claim(session, at, self._holder, self._batch)
+            rows = outbox.claim(session, at, self._holder, self._batch, queued_at=self._only_queued_at)
             parcels = self._pack(session, rows, at)
-        if expired:
-            log.warning("outbox.expired", rows=expired)
         if parcels:
             self._send(parcels, at)
         return len(rows)
+
+    def _may_send(self, session: Session, at: datetime) -> bool:
+        """Take the lease; on taking it, decide what a dead sender left; mark what is too late."""
+        if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
+            self._held = False
+            return False
+        if not self._held:
+            left = outbox.recover(session, at, self._holder)
+            self._held = True
+            if any(left.values()):
+                log.warning("outbox.recovered", **{state.value: n for state, n in left.items()})
+        if expired := outbox.expire(session, at):
+            log.warning("outbox.expired", rows=expired)
+        return True
 
     def _must_not_send(self, session: Session) -> bool:
         """No-send mode leaves every row as it is, and is said once (F142)."""
@@ -205,11 +214,21 @@ class Delivery:
         template = self._template(parcel.kind)
         if template is None:
             return "没有配置模板"
-        data = rendered(template, parcel.facts)
+        data = rendered(template, self._filled(parcel.facts))
         problems = [p for name, value in data.items() if (p := fields.problem(name, value))]
         if problems:
             return "模板内容不合要求：" + "；".join(problems)
         return self._clients[parcel.app].send_template(parcel.openid, template.id, data, parcel.once)
+
+    def _filled(self, facts: Mapping[str, str]) -> dict[str, str]:
+        """The facts, with what the plain work notice asks for and a short word to one person does not carry."""
+        local = beijing(self._now())
+        return {
+            "words": facts.get("text", ""),
+            "sender": "法学会助手",
+            "time": f"{local:%Y年%-m月%-d日 %H:%M}",
+            **facts,
+        }
 
     def _note(self, session: Session, parcel: Parcel, channel: Channel, result: Sent | NotSent | str) -> None:
         at = self._now()

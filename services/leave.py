@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from clock import beijing_date, say_moment
+from clock import beijing_date, say_date, say_moment
 from errors import RuleBroken
 from models import Attendance, Gathering, NoticeKind, Presence, Role, Via
 from services import audit, gatherings, outbox, people
@@ -35,9 +35,12 @@ def ask(session: Session, person_id: int, gathering_id: int, reason: str, at: da
     session.flush()
     name = people.get(session, person_id).name
     secretaries = people.holders(session, Role.SECRETARY, beijing_date(at), branch_id=gathering.branch_id)
+    day = say_date(gathering.held_on)
     facts = {
         "title": "有人请假",
-        "text": f"{name} 请假：{gathering.held_on:%m-%d} {gathering.purpose.label}。回复“准假 {name}”或“不准 {name}”。",
+        # A template may be seen over somebody's shoulder: the reason stands in the chat only.
+        "words": f"{name} 请假（{gathering.held_on:%m-%d}）",
+        "text": f"{name} 请假：{day} {gathering.purpose.label}，原因：{reason}。\n回复“准假 {name}”或“不准 {name}”。",
     }
     campaign = f"leave:{gathering_id}:{person_id}:{at:%Y%m%d%H%M%S}"
     outbox.tell(session, NoticeKind.LEAVE, campaign, facts, [s for s in secretaries if s != person_id], at)

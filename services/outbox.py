@@ -148,14 +148,21 @@ def push_late(session: Session, app: str, openid: str, words: str, message_key: 
 # --- the fate of a row ---------------------------------------------------------------------------------------
 
 
-def claim(session: Session, at: datetime, holder: str, limit: int) -> list[Outgoing]:
-    """Take up to `limit` rows that are due, words to one before notices to many; nobody else gets them."""
+def claim(
+    session: Session, at: datetime, holder: str, limit: int, *, queued_at: datetime | None = None
+) -> list[Outgoing]:
+    """Take up to `limit` rows that are due, words to one before notices to many; nobody else gets them.
+
+    With `queued_at` only what was queued at that very instant (`tick --at`).
+    """
     due = (
         sa.select(Outgoing.id)
         .where(Outgoing.state == SendState.WAITING, Outgoing.due_at <= at)
         .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
         .limit(limit)
     )
+    if queued_at is not None:
+        due = due.where(Outgoing.notice_id.in_(sa.select(Notice.id).where(Notice.queued_at == queued_at)))
     if dialect_of(session) != "sqlite":
         due = due.with_for_update(skip_locked=True)
     ids = list(session.scalars(due))

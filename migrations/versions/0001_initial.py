@@ -390,7 +390,6 @@ def upgrade() -> None:
             sa.Enum(
                 "draft",
                 "confirmed",
-                "paused",
                 "cancelled",
                 name="broadcaststate_is_known",
                 native_enum=False,

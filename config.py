@@ -118,6 +118,13 @@ class MiniProgram(Part):
 class Database(Part):
     url: str = "sqlite:///data/bot.db"
 
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if not re.match(r"(sqlite|postgresql\+psycopg|mysql\+pymysql|mariadb\+pymysql)://", value):
+            raise ValueError("应为数据库地址，例如 sqlite:///data/bot.db 或 postgresql+psycopg://用户:密码@主机/库名")
+        return value
+
 
 class Redis(Part):
     url: str = ""

@@ -65,4 +65,6 @@ def _unreadable(database: Database, error: DatabaseError) -> str:
     where = database.url.render_as_string(hide_password=True)
     if database.is_sqlite and "not a database" in str(error):
         return f"数据库文件 {database.url.database} 已损坏或不是 SQLite 文件；请用 python app.py restore 从备份恢复。"
+    if database.is_sqlite and "unable to open" in str(error):
+        return f"打不开数据库文件 {database.url.database}：请检查 database.url，它所在的文件夹要存在并可写。"
     return f"连不上数据库 {where}：{type(error.orig).__name__}。请检查 database.url 和数据库服务。"

@@ -154,8 +154,8 @@ def free_text(name: str, question: str, longest: int, **more: object) -> Questio
 
     def read(_turn: Turn, text: str, _said: Said) -> str:
         said = text.strip()
-        if not words.tidy(said):
-            raise Misunderstood("没有看到文字，请再说一次。")
+        if not any(letter.isalpha() for letter in words.tidy(said)):
+            raise Misunderstood("请用文字说明。")
         if len(said) > longest:
             raise Misunderstood(f"写了 {len(said)} 个字，最多 {longest} 个字；请拣要紧的说，之后还可以补充。")
         return said

@@ -10,12 +10,14 @@ from typing import TypeVar
 from bot import words
 from bot.conversation import EXPIRES_AFTER, OFFERED, STEERING, Flow
 from bot.messages import Message
-from bot.replies import tap
+from bot.replies import Reply, tap
 from bot.turn import Handler, Talk, Talking, Turn
 
 T = TypeVar("T")
 
 SUGGESTION = "建议"
+#: How people begin when they ask for a thing by its name.
+WISHES = ("我要", "我想", "请帮我", "帮我")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Router:
         self._scenes: dict[str, Route] = {}
         self._kinds: dict[str, Handler] = {}
         self._otherwise: Handler | None = None
+        self._overhears: Callable[[Turn, Reply], Reply] | None = None
         self._sounds: words.Sounds | None = None
 
     # --- filling the table -------------------------------------------------------------------------------
@@ -91,6 +94,11 @@ class Router:
         self._otherwise = handler
         return handler
 
+    def overhears(self, hear: Callable[[Turn, Reply], Reply]) -> Callable[[Turn, Reply], Reply]:
+        """Look at every text that is more than a command, whatever it answered, and at its reply."""
+        self._overhears = hear
+        return hear
+
     def flow(self, flow: Flow) -> Flow:
         """Make a conversation known by its name, so that it can be taken up after a restart."""
         _put(self.flows, flow.name, flow)
@@ -107,6 +115,7 @@ class Router:
                 self.flow(flow)
             if other._otherwise is not None:
                 self.otherwise(other._otherwise)
+            self._overhears = other._overhears or self._overhears
 
     def _add(self, route: Route) -> None:
         for word in route.words:
@@ -132,6 +141,12 @@ class Router:
     def answer(self, turn: Turn) -> Talking:
         """Answer a turn. A generator: what it yields is asked together with others."""
         turn.scan = lambda code: self.scan(turn, code)
+        reply = yield from self._respond(turn)
+        if self._overhears is None or not turn.message.content or turn.message.content in self._words:
+            return reply
+        return self._overhears(turn, reply)
+
+    def _respond(self, turn: Turn) -> Talking:
         route, rest = self._command(turn.message)
         if route is not None and rest and turn.talk is not None:
             return (yield from self._between(turn, turn.talk, route, rest))
@@ -156,7 +171,8 @@ class Router:
         does not. The talk hears it first; what it cannot take is a command after all."""
         flow = self.flows.get(talk.flow)
         question = flow.next_question(talk.said) if flow else None
-        is_live = turn.at - talk.updated_at <= EXPIRES_AFTER
+        # The same command again starts anew.
+        is_live = turn.at - talk.updated_at <= EXPIRES_AFTER and route.name != talk.flow
         if (
             flow is None
             or question is None
@@ -176,6 +192,9 @@ class Router:
         said = words.key(message.content)
         if said in self._words:
             return self._words[said], ""
+        for wish in WISHES:
+            if said.startswith(wish) and said.removeprefix(wish) in self._words:
+                return self._words[said.removeprefix(wish)], ""
         for head, rest in words.split(message.content):
             if head in self._words:
                 return self._words[head], rest

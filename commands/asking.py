@@ -76,6 +76,8 @@ def tick(instant: str, dry_run: bool) -> None:
         at = clock.parse_instant(instant)
     except ValueError:
         raise click.UsageError(f"{instant} 看不懂，应为 2026-11-27T08:30 这样的时刻。") from None
+    if not 2000 <= at.year <= 2100:
+        raise click.UsageError("年份应在 2000 到 2100 之间。")
     made.set_up_log()
     parts = made.parts()
     if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot import words
 from bot.conversation import Flow, Question, Said
 from bot.replies import Reply, tap
 from bot.router import Router
@@ -59,12 +60,15 @@ def router(context: Context) -> Router:
             name = people.get(turn.session, turn.person_id).name
             return f"这个微信已绑定：{name}。\n{_branches(turn, turn.person_id)}\n不是您？回复 {tap('解绑')}。"
         if turn.rest:
+            turn.keep(None)
             return bind_by_code(turn, turn.rest)
         return turn.begin(flow)
 
     @topic.text("解绑", help="解绑 — 解除微信与身份的绑定，记录保留")
     @for_members
     def unbind(turn: Turn) -> Reply:
+        if words.key(turn.rest) not in {"确定", "确认"}:
+            return f"解绑后要重新绑定才能签到、请假。确定要解绑吗？{tap('确定解绑', '解绑 确定')}"
         people.unbind(turn.session, turn.openid, turn.at)
         return f"已解绑，您的签到等记录仍保留在组织名册里。要重新绑定请回复 {tap('绑定')}。"
 

@@ -95,6 +95,9 @@ def router(context: Context) -> Router:
     @for_posts(*WRITERS)
     def cancel(turn: Turn, _posts: list[Post]) -> Reply:
         row = _latest(turn)
+        counted = outbox.tally(turn.session, broadcasts.campaign(row.id))
+        if not counted[SendState.WAITING]:
+            return f"已经没有待发送的，不用撤销。\n{_report(turn, row)}"
         stopped = broadcasts.cancel(turn.session, row, turn.at, by=person_of(turn))
         return f"已停止 {stopped} 人的发送，已发出的收不回。\n{_report(turn, row)}"
 
@@ -238,5 +241,7 @@ def _report(turn: Turn, row: Broadcast) -> str:
     total = sum(counted.values())
     parts = [f"{state.label} {counted[state]}" for state in REPORT if counted[state]]
     waiting = counted[SendState.WAITING] + counted[SendState.CLAIMED]
-    state = "已撤销" if row.state is BroadcastState.CANCELLED else "发送中" if waiting else "已完成"
+    put_off = outbox.waits_until(turn.session, broadcasts.campaign(row.id), turn.at)
+    going = f"等到 {say_moment(put_off)} 发送" if put_off else "发送中"
+    state = "已撤销" if row.state is BroadcastState.CANCELLED else going if waiting else "已完成"
     return f"【{row.title}】{state}：共 {total} 人，" + "，".join(parts) + "。"

@@ -231,9 +231,8 @@ def pick_target(text: str, targets: list[tuple[str, str]]) -> str:
 def _list(head: str, found: list[Consultation], act: str) -> list[str]:
     if not found:
         return []
-    lines = [
-        f"{i} {tap(case.number, f'{act} {case.number}')} {_marks(case)}" for i, case in enumerate(found[:LISTED], 1)
-    ]
+    # No row numbers: a digit here always means the case's own number, never its place in a list.
+    lines = [f"· {tap(case.number, f'{act} {case.number}')} {_marks(case)}" for case in found[:LISTED]]
     more = [f"还有 {len(found) - LISTED} 件，办完再看。"] if len(found) > LISTED else []
     return [f"{head} {len(found)} 件（点编号{act}）：", *lines, *more]
 

@@ -125,6 +125,10 @@ def router(context: Context) -> Router:
                 f"下次活动：{_when(coming)} {coming.purpose.label}。要改到哪天？例如回复：改期 {coming.held_on:%m-%d}"
             )
         on = _day(turn.rest, beijing_date(turn.at))
+        opens, _closes = rhythm.window(
+            on, context.settings.study_day.check_in_from, context.settings.study_day.check_in_until
+        )
+        gatherings.may_move(coming, on, opens, turn.at)
         start = f"把 {_when(coming)} 的{coming.purpose.label}改到 {say_date(on)}。\n"
         return start + (turn.begin(moving, gathering=str(coming.id), on=on.isoformat()) or "")
 

@@ -316,15 +316,20 @@ def reschedule(
     by: int,
 ) -> None:
     """A branch holds one week's gathering on another day, with a reason (F042). Raises RuleBroken."""
+    may_move(gathering, on, opens_at, at)
+    audit.note(session, at, by, "gathering.move", f"gathering:{gathering.id}", f"{gathering.held_on} → {on}：{why}")
+    gathering.held_on, gathering.opens_at, gathering.closes_at = on, opens_at, closes_at
+    gathering.why, gathering.moved_by = f"支部改期：{why}"[:128], by
+
+
+def may_move(gathering: Gathering, on: date, opens_at: datetime, at: datetime) -> None:
+    """Raises RuleBroken when the gathering cannot be held on that day instead."""
     if gathering.opens_at <= at:
         raise RuleBroken("这次活动已经开始签到，不能再改期。")
     if opens_at <= at:
         raise RuleBroken("新的日子要在今天之后。")
     if abs((on - gathering.period_on).days) > 6:
         raise RuleBroken("只能在同一周前后六天之内改期。")
-    audit.note(session, at, by, "gathering.move", f"gathering:{gathering.id}", f"{gathering.held_on} → {on}：{why}")
-    gathering.held_on, gathering.opens_at, gathering.closes_at = on, opens_at, closes_at
-    gathering.why, gathering.moved_by = f"支部改期：{why}"[:128], by
 
 
 def by_name(members: Iterable[Person], names: Iterable[str]) -> tuple[list[Person], list[str]]:

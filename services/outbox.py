@@ -303,6 +303,16 @@ def _refusal(status: str) -> str:
     return "微信内部发送失败"
 
 
+def waits_until(session: Session, campaign: str, at: datetime) -> datetime | None:
+    """When the first waiting row of a campaign is due, if that is after `at`; None when something may go now."""
+    first = session.scalar(
+        sa.select(sa.func.min(Outgoing.due_at)).where(
+            Outgoing.campaign == campaign, Outgoing.state.in_((SendState.WAITING, SendState.CLAIMED))
+        )
+    )
+    return first if first is not None and first > at else None
+
+
 def tally(session: Session, campaign: str) -> dict[SendState, int]:
     """How many rows of a campaign are in each state; every state is named, so the sum is the audience."""
     rows = session.execute(

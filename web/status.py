@@ -96,6 +96,7 @@ def _inside(session: Session, settings: Settings, at: datetime) -> list[Check]:
         *([Check("不发送模式", False, f"{stopped_sending.note}，什么也不会发出；确认后运行 python app.py sending allow")]
           if stopped_sending else []),
         Check("到期事项", not late, f"到期未办 {late}" if late else "没有积压"),
+        *([Check("Redis", False, "这一版还不使用 Redis，redis.url 没有作用")] if settings.redis.url else []),
         *[Check("日历", False, warning) for warning in warnings],
     ]  # fmt: skip
 

@@ -247,7 +247,8 @@ def test_asking_twice_makes_one_claim(house, stranger):
 def test_unbinding_and_binding_again(house, stranger, li_na):
     stranger.says(f"绑定 {CODE}")
     stranger.says("签到")
-    assert "仍保留" in stranger.says("解绑")
+    assert "确定要解绑吗" in stranger.says("解绑")
+    assert "仍保留" in stranger.says("解绑 确定")
     assert person_of(house, stranger) is None
     assert "绑定" in stranger.says("签到")
     claim(stranger)

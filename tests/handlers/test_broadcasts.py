@@ -352,7 +352,14 @@ def test_stopping_stops_what_has_not_left_and_says_how_many(house, zhao_min):
 def test_stopping_twice_stops_nothing_more(house, zhao_min):
     zhao_min.says(code_of(write(zhao_min, "2", HOME)))
     zhao_min.says("撤销群发")
-    assert zhao_min.says("撤销群发").startswith("已停止 0 人")
+    assert zhao_min.says("撤销群发").startswith("已经没有待发送的")
+
+
+def test_a_finished_one_stays_finished(house, zhao_min):
+    zhao_min.says(code_of(write(zhao_min, "2", HOME)))
+    house.deliver()
+    assert "不用撤销" in zhao_min.says("撤销群发")
+    assert "已完成" in zhao_min.says("进度")
 
 
 def test_after_a_cancelled_one_another_can_be_written(house, zhao_min):

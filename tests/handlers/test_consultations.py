@@ -256,7 +256,7 @@ def closed(chat: Chat) -> str:
 def test_a_lawyer_closes_a_case_inside_wechat(chat: Chat) -> None:
     number = chat.asks()
     todo = chat.says(CHEN, "待办")
-    assert todo == f"等待接单 1 件（点编号接单）：\n1 {number} 金水区·劳动工伤·今天就急"
+    assert todo == f"等待接单 1 件（点编号接单）：\n· {number} 金水区·劳动工伤·今天就急"
     assert chat.says(CHEN, "接单").startswith(f"已接单：{number}")
     assert "我在办的 1 件" in chat.says(CHEN, "待办")
     shown = chat.says(CHEN, "看 1")

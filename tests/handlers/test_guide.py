@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services import danger
+from services.danger import Danger
+
 
 @pytest.mark.parametrize("word", ["帮助", "菜单", "help", "HELP", "0", "怎么用"])
 def test_help_can_be_asked_for_in_many_ways(wang_fang, word):
@@ -55,3 +58,29 @@ def test_whoever_is_in_danger_reads_the_numbers_first(wang_fang):
 def test_whatever_is_said_is_answered(wang_fang, said):
     assert wang_fang.says(said)
     assert wang_fang.last["tries"][-1]["status"] == 200
+
+
+def test_danger_is_heard_whatever_is_being_asked(house, zhang_wei, zhao_min):
+    """F082: the numbers come first, also in the middle of 绑定, 请假 or 群发; a lawyer's answer is left alone."""
+    house.now("2026-11-24T10:00")
+    zhang_wei.says("请假")
+    assert zhang_wei.says("我不想活了").startswith(danger.numbers(Danger.SELF_HARM))
+    zhao_min.says("群发")
+    assert zhao_min.says("我不想活了").startswith(danger.numbers(Danger.SELF_HARM))
+    stranger = house.phone("oStranger".ljust(28, "0"))
+    stranger.says("绑定")
+    stranger.says("没有")
+    assert stranger.says("我想自杀").startswith(danger.numbers(Danger.SELF_HARM))
+
+
+def test_help_in_the_middle_of_a_talk_offers_no_numbers(zhao_min):
+    zhao_min.says("群发")
+    answer = zhao_min.says("帮助")
+    assert "您正在办“群发”" in answer
+    assert "1 " not in answer
+
+
+def test_a_greeting_is_greeted(wang_fang):
+    assert "您好" in wang_fang.says("你好")
+    assert "不客气" in wang_fang.says("谢谢")
+    assert "绑定" in wang_fang.says("我要签到")

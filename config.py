@@ -282,12 +282,8 @@ def _with_secret_key(settings: Settings, root: Path) -> Settings:
     path = root / "data" / "secret.key"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(48))
-        except FileExistsError:
-            pass
+        if not path.exists():
+            _make_key(path)
         key = path.read_text("ascii").strip()
     except OSError as error:
         raise ConfigurationError(
@@ -296,3 +292,16 @@ def _with_secret_key(settings: Settings, root: Path) -> Settings:
     if len(key) < 32:
         raise ConfigurationError(f"{path} 不完整：应至少 32 个字符。请从备份恢复它；没有它，已加密的内容无法读出。")
     return settings.model_copy(update={"server": settings.server.model_copy(update={"secret_key": key})})
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key whole before it gets its name: of two processes that start at once both read the same one."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import phonenumbers
@@ -24,7 +23,6 @@ from models import (
     Person,
     Post,
     Role,
-    Station,
     Vault,
 )
 from services import audit, outbox
@@ -36,16 +34,6 @@ CODE_LENGTH = 6
 #: Wrong guesses an account may make in an hour before it has to wait.
 MAX_GUESSES = 5
 GUESS_WINDOW = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A post with the names of its place."""
-
-    role: Role
-    branch_id: int | None
-    station_id: int | None
-    county_id: int | None
 
 
 def get(session: Session, person_id: int) -> Person:
@@ -113,14 +101,6 @@ def ids_by_branch(session: Session, days: Mapping[int, date]) -> dict[int, list[
         if since_on <= days[branch_id] and (until_on is None or until_on > days[branch_id]):
             found.setdefault(branch_id, []).append(person_id)
     return found
-
-
-def station_of(session: Session, station_id: int) -> Station:
-    """Raises NotFound."""
-    station = session.get(Station, station_id)
-    if station is None:
-        raise NotFound("没有这个服务站。")
-    return station
 
 
 def holds(row: type[Affiliation] | type[Post], on: date) -> tuple[sa.ColumnElement[bool], ...]:

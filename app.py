@@ -16,6 +16,7 @@ from api import v1
 from bot import tokens, webhook
 from bot.client import Client, stable_token
 from bot.desk import Desk
+from bot.door import Door
 from bot.inbox import SqlInbox
 from bot.router import Router
 from clock import Now
@@ -26,7 +27,8 @@ from models import Database, Vault
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
 from scheduler.delivery import Delivery
-from services import outbox
+from services import ladder, outbox
+from services.ladder import Account
 from web import status
 
 if TYPE_CHECKING:
@@ -49,16 +51,26 @@ class Parts:
         return Desk(SqlInbox(outbox.push_late), self.router, self.database.transaction, self.now, self.metrics)
 
     def delivery(self, only_queued_at: datetime | None = None) -> Delivery:
-        """Starts the threads that send; with an instant, only what was queued at it, as if it were now."""
+        """One sender; with an instant, only what was queued at it, as if it were now."""
         return Delivery(
             self.database,
-            self.clients,
-            self.settings.wechat.templates,
+            self.accounts(),
+            {app: self._door(client) for app, client in self.clients.items()},
+            self.settings.sending,
             clock.frozen(only_queued_at) if only_queued_at else self.now,
             self.metrics,
-            per_second=self.settings.sending.per_second,
+            wall=clock.now if only_queued_at else self.now,
             only_queued_at=only_queued_at,
         )
+
+    def accounts(self) -> dict[str, Account]:
+        """What each of our WeChat accounts may send."""
+        official = {"official": ladder.official(self.settings.wechat)}
+        return official | ({"mini": ladder.mini_program()} if "mini" in self.clients else {})
+
+    def _door(self, client: Client) -> Door:
+        wechat, sending = self.settings.wechat, self.settings.sending
+        return Door(client.keeper, wechat.api_base_url, sending.connections, wechat.timeout_seconds)
 
     def clockwork(self) -> Clockwork:
         return Clockwork(self.database, timetable.rules(self.settings))

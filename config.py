@@ -72,6 +72,7 @@ class WeChat(Part):
     api_base_url: str = "https://api.weixin.qq.com"
     timeout_seconds: float = Field(10, gt=0, le=60)
     templates: dict[str, Template] = {}
+    subscriptions: dict[str, Template] = {}
 
     @field_validator("app_id")
     @classmethod
@@ -149,10 +150,17 @@ class StudyDay(Part):
 
 
 class Sending(Part):
-    per_second: int = Field(20, ge=1, le=20_000)
+    per_second: float = Field(20, gt=0, le=20_000)
+    connections: int = Field(8, ge=1, le=2048)
     quiet_from: WallTime = time(21, 30)
     quiet_until: WallTime = time(7, 30)
     not_after_minutes: int = Field(150, ge=1)
+    approval_above: int = Field(500, ge=0)
+    per_week: int = Field(3, ge=1, le=50)
+    digest_at: WallTime = time(17, 0)
+    daily_templates: int = Field(100_000, ge=1)
+    daily_customer_messages: int = Field(500_000, ge=1)
+    daily_mass_messages: int = Field(100, ge=1)
 
 
 class Settings(Part):

@@ -1,9 +1,8 @@
-"""Every call to WeChat: time-outs, one token keeper, at most one refresh a call, results instead of exceptions."""
+"""The ordinary calls to WeChat: time-outs, one token keeper, at most one refresh a call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -31,22 +30,6 @@ class CallFailed(AssistantError):
         super().__init__(f"{code.says}{detail and f'（{detail}）'}")
         self.code = code
         self.detail = detail
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """WeChat took the message; the fate of a template message comes later as an event."""
-
-    msgid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """WeChat did not take it, or nobody knows (`may_have_left`)."""
-
-    code: Code
-    detail: str = ""
-    may_have_left: bool = False
 
 
 class _Sdk(SdkClient):  # type: ignore[misc]
@@ -78,10 +61,10 @@ class _OneHost(HTTPAdapter):
 
 
 class Client:
-    """The calls of one account. Raises CallFailed, except for sends, which return what became of them."""
+    """The calls of one account. Raises CallFailed. What is sent goes through `bot/door.py`."""
 
     def __init__(self, app_id: str, keeper: TokenKeeper, base_url: str, timeout_seconds: float) -> None:
-        self._keeper = keeper
+        self.keeper = keeper
         self._sdk = _Sdk(app_id, keeper, base_url, (CONNECT_TIMEOUT_SECONDS, timeout_seconds))
         self.app_id = app_id
 
@@ -114,53 +97,22 @@ class Client:
         found = self._call("/cgi-bin/menu/get", self._sdk.menu.get)
         return dict(found["menu"]) if found else None
 
-    # --- sending -----------------------------------------------------------------------------------------
-
-    def send_template(
-        self, openid: str, template_id: str, data: Mapping[str, str], once_id: str, url: str = ""
-    ) -> Sent | NotSent:
-        """A template message (§4.6). Within ten minutes the same `once_id` reaches a person once."""
-        body = {
-            "touser": openid,
-            "template_id": template_id,
-            "client_msg_id": once_id,
-            "data": {name: {"value": value} for name, value in data.items()},
-        }
-        if url:
-            body["url"] = url
-        return self._send("/cgi-bin/message/template/send", body)
-
-    def send_text(self, openid: str, text: str) -> Sent | NotSent:
-        """A customer message (§4.5): only inside the window, and nothing removes doubles."""
-        body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
-        return self._send("/cgi-bin/message/custom/send", body)
-
-    def _send(self, path: str, body: dict[str, Any]) -> Sent | NotSent:
-        try:
-            result = self._call(path, lambda: self._sdk.post(path.removeprefix("/cgi-bin/"), data=body))
-        except TokenUnavailable as error:
-            return NotSent(errcodes.UNREACHABLE, str(error))
-        except CallFailed as error:
-            return NotSent(error.code, error.detail, may_have_left=error.code is errcodes.TIMED_OUT)
-        msgid = result.get("msgid")
-        return Sent(str(msgid) if msgid is not None else None)
-
     def _call(self, path: str, call: Any) -> Any:
         """Make a call; when WeChat refuses the token, once more with another one. Never a loop (pitfall 2)."""
-        used = self._keeper.get()
+        used = self.keeper.get()
         try:
             return self._once(path, call)
         except CallFailed as error:
             if error.code.reaction is not Reaction.TOKEN:
                 raise
-        self._keeper.replace(used)
+        self.keeper.replace(used)
         try:
             result = self._once(path, call)
         except CallFailed as error:
             if error.code.reaction is Reaction.TOKEN:
-                self._keeper.refused_again()
+                self.keeper.refused_again()
             raise
-        self._keeper.confirm()
+        self.keeper.confirm()
         return result
 
     def _once(self, path: str, call: Any) -> Any:

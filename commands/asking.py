@@ -15,9 +15,9 @@ from commands import parts as made
 from errors import ConfigurationError, RuleBroken
 from models import Notice, Outgoing, SendState
 from scheduler.clockwork import Decision
-from scheduler.delivery import Delivery
-from services import reach, rhythm, switches
+from services import ladder, reach, rhythm, switches
 from services.calendar_text import render, render_activity
+from services.ladder import Account, Footing
 
 #: A `tick` that is not now may only send to this very machine (product.md §3).
 IS_NOW = timedelta(minutes=1)
@@ -104,13 +104,13 @@ def tick(instant: str, dry_run: bool) -> None:
 
 def _rehearse(parts: app.Parts, at: datetime) -> None:
     """Everything as it would be, in a transaction that is rolled back."""
-    delivery = parts.delivery()
+    accounts = parts.accounts()
     with parts.database.transaction() as session:
         decisions = parts.clockwork().rehearse(session, at)
         _print_decisions(parts, decisions)
         notices = session.scalars(sa.select(Notice).where(Notice.queued_at == at).order_by(Notice.id)).all()
         for notice in notices:
-            _print_notice(session, notice, delivery, at)
+            _print_notice(session, notice, accounts[notice.app], at)
         people = session.scalar(
             sa.select(sa.func.count()).select_from(Outgoing).join(Notice).where(Notice.queued_at == at)
         )
@@ -132,7 +132,7 @@ def _print_decisions(parts: app.Parts, decisions: list[Decision]) -> None:
         click.echo("这一刻没有到期的事项。")
 
 
-def _print_notice(session: Session, notice: Notice, delivery: Delivery, at: datetime) -> None:
+def _print_notice(session: Session, notice: Notice, account: Account, at: datetime) -> None:
     rows = session.scalars(
         sa.select(Outgoing)
         .options(joinedload(Outgoing.person))
@@ -145,8 +145,8 @@ def _print_notice(session: Session, notice: Notice, delivery: Delivery, at: date
     by_way: dict[str, list[str]] = {}
     for row in rows:
         name = row.person.name if row.person else "群众"
-        window = windows.get(row.openid or "")
-        way = delivery.way(notice.kind, window is not None and window.is_open(at), notice.app)
+        footing = Footing(windows.get(row.openid or ""), has_consent=False)
+        way = ladder.choose(account, notice.kind, footing, at)
         label = row.reason or (way.channel.label if way.channel else way.reason)
         by_way.setdefault(label, []).append(name)
     for label, names in by_way.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.router import Router
 from handlers import (
     binding,
+    broadcast_report,
     broadcasts,
     cases,
     consultations,
@@ -32,6 +33,7 @@ def router(context: Context) -> Router:
         stations.router(context),
         cases.router(context),
         broadcasts.router(context),
+        broadcast_report.router(context),
         media.router(context),
         results.router(context),
         drill.router(context),

@@ -1,8 +1,6 @@
-"""群发: the office writes in the chat, sees whom it reaches, confirms by a code, follows the result."""
+"""群发: the office writes in the chat, sees whom it reaches and by which way, tries it out, confirms by a code."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -14,55 +12,68 @@ from bot.turn import Turn
 from clock import beijing_date, say_moment
 from errors import Misunderstood, RuleBroken
 from handlers.access import for_posts, person_of
+from handlers.broadcast_report import latest, report
 from handlers.context import Context
-from models import (
-    AudienceKind,
-    Branch,
-    BranchKind,
-    Broadcast,
-    BroadcastState,
-    County,
-    Post,
-    Role,
-    SendState,
-)
-from services import broadcasts, outbox, people
-from services.broadcasts import Audience
+from handlers.own_words import behind
+from models import Branch, BranchKind, Broadcast, BroadcastState, County, Post, Role, Topic
+from services import audience, broadcasts, forecast, people
+from services.audience import Audience
+from services.audience_terms import SHORT_KINDS
 
 WRITERS = (Role.OFFICE, Role.COUNTY_OFFICE)
 #: What a county office's talk knows from its start; no question has this name, so nothing that is said changes it.
 OWN_COUNTY = "own_county"
-#: The states in the order in which a report reads best; those with nobody in them are left out.
-REPORT = (
-    SendState.DELIVERED, SendState.SENT, SendState.CLAIMED, SendState.WAITING, SendState.REFUSED,
-    SendState.UNREACHABLE, SendState.UNKNOWN, SendState.EXPIRED, SendState.CANCELLED,
-)  # fmt: skip
+#: The broadcast that this talk corrects: its people are known, nobody is asked for them.
+CORRECTS = "corrects"
+#: How an audience may be chosen; the value goes in front of what the next question asks for.
+WAYS = [
+    ("all", "全体党员会员"), ("县:", "一个县（市）区"), ("类型:", "一类支部"), ("支部:", "一个支部"),
+    ("名单:", "保存过的名单"), ("条件", "按条件写"), ("群众", "群众（关注公众号、不是党员会员的）"),
+]  # fmt: skip
 
 
 def router(context: Context) -> Router:
     topic = Router()
+    means, sending = context.means, context.settings.sending
+
+    def preview(turn: Turn, said: Said) -> str:
+        row = _draft(turn, said, means)
+        to = broadcasts.audience_of(row)
+        seen = broadcasts.look(turn.session, to, row.topic, turn.at, means, corrects=row.corrects_id)
+        names = "、".join(seen.sample)
+        example = f"例如：{names}{'等' if seen.people > len(seen.sample) else ''}\n" if names else ""
+        doubtful = "".join(f"请斟酌{doubt}\n" for doubt in broadcasts.doubts(row.title + row.words))
+        approval = "需要另一位同志审核后才发出。\n" if broadcasts.needs_approval(row, sending) else ""
+        return (
+            f"预览\n{broadcasts.as_text(row)}\n\n"
+            f"发给：{broadcasts.audience_label(turn.session, row)}，共 {seen.people} 人"
+            f"（可达 {seen.reachable}：{'，'.join(forecast.lines(seen))}）\n{example}{doubtful}{approval}"
+            f"类别：{row.topic.label}（{_other_topics(row)}）；{tap('试发')}先发给自己看。\n"
+            f"确认发送请回复 {tap(row.code)}，不发请回复 {tap('取消')}。"
+        )
 
     def done(turn: Turn, said: Said) -> Reply:
         _check_scope(turn, said)
         row = broadcasts.confirm(
-            turn.session, int(said["broadcast"]), said["code"], turn.at, context.settings.sending, by=person_of(turn)
+            turn.session, int(said["broadcast"]), said["code"], turn.at, sending, by=person_of(turn)
         )
-        later = broadcasts.after_quiet(turn.at, context.settings.sending)
-        is_put_off = later > turn.at
+        if row.state is BroadcastState.SUBMITTED:
+            return f"已提交审核（第 {row.id} 号），审核通过就发出，结果会告诉您。{tap('进度')}"
+        later = broadcasts.after_quiet(turn.at, sending)
         quiet = f"现在是安静时段，将于 {say_moment(later)} 开始发送；确有急事请回复 {tap('立即发送')}"
-        begins = quiet if is_put_off else "开始发送"
-        follow = f"随时回复 {tap('进度')} 查看，{tap('撤销群发')} 停止未发的。"
-        return f"已确认，{begins}。\n{_report(turn, row)}\n{follow}"
+        begins = quiet if later > turn.at else "开始发送"
+        follow = f"随时回复 {tap('进度')} 查看，{tap('暂停群发')} {tap('撤销群发')} 停下未发的。"
+        return f"已确认，{begins}。\n{report(turn, row, context)}\n{follow}"
 
     flow = topic.flow(
         Flow(
             "群发",
             (
-                choice("audience", "发给谁？", [(k.value, k.label) for k in AudienceKind], when=_is_city),
+                choice("audience", "发给谁？", WAYS, when=lambda said: _is_free(said) and OWN_COUNTY not in said),
                 Question("place", _ask_place, _read_place, when=_needs_place),
                 Question("title", lambda _t, _s: f"标题是什么？（{broadcasts.LONGEST_TITLE} 个字以内）", _read_title),
                 Question("words", lambda _t, _s: "请写正文。", _read_words),
-                Question("code", _preview, _read_code),
+                Question("code", preview, _read_code),
             ),
             done,
         )
@@ -76,32 +87,57 @@ def router(context: Context) -> Router:
             return turn.begin(flow, **{OWN_COUNTY: str(county_id)})
         return turn.begin(flow)
 
-    @topic.text("进度", "群发进度", help="进度 — 最近一次群发发到哪了", group="办公室")
+    @topic.text("更正", help="更正 — 给收到上一次群发的人发更正", group="办公室")
     @for_posts(*WRITERS)
-    def progress(turn: Turn, _posts: list[Post]) -> Reply:
-        row = _latest(turn)
-        return _report(turn, row)
+    def correct(turn: Turn, posts: list[Post]) -> Reply:
+        wrong = latest(turn, turn.rest)
+        known = {CORRECTS: str(wrong.id)}
+        county_id = _only_county(posts)
+        if county_id is not None:
+            known[OWN_COUNTY] = str(county_id)
+        return f"更正【{wrong.title}】，只发给收到它的人。\n{turn.begin(flow, **known)}"
 
-    @topic.text("立即发送", help="立即发送 — 安静时段里的急事，不等早上", group="办公室")
+    @topic.text("试发", help="试发 — 预览时先发给自己看", group="办公室")
     @for_posts(*WRITERS)
-    def send_now(turn: Turn, _posts: list[Post]) -> Reply:
-        row = _latest(turn)
-        hurried = broadcasts.send_now(turn.session, row, turn.at, by=person_of(turn))
-        if not hurried:
-            return f"没有推迟到早上的。\n{_report(turn, row)}"
-        return f"{hurried} 人改为立即发送，已留痕。\n{_report(turn, row)}"
+    def try_out(turn: Turn, _posts: list[Post]) -> Reply:
+        row = _own_draft(turn)
+        broadcasts.test_send(turn.session, row, turn.at, by=person_of(turn))
+        return f"已发给您自己，看好了再回复确认码 {tap(row.code)}。"
 
-    @topic.text("撤销群发", help="撤销群发 — 停止还没发出的", group="办公室")
+    @topic.text("类别", "通知类别", help="类别 — 预览时改通知的类别（类别 活动）", group="办公室")
     @for_posts(*WRITERS)
-    def cancel(turn: Turn, _posts: list[Post]) -> Reply:
-        row = _latest(turn)
-        counted = outbox.tally(turn.session, broadcasts.campaign(row.id))
-        if not counted[SendState.WAITING]:
-            return f"已经没有待发送的，不用撤销。\n{_report(turn, row)}"
-        stopped = broadcasts.cancel(turn.session, row, turn.at, by=person_of(turn))
-        return f"已停止 {stopped} 人的发送，已发出的收不回。\n{_report(turn, row)}"
+    def sort(turn: Turn, _posts: list[Post]) -> Reply:
+        row = _own_draft(turn)
+        row.topic = Topic(pick(turn.rest, [(topic.value, topic.label) for topic in Topic]))
+        return preview(turn, {"broadcast": str(row.id)})
+
+    @topic.text("存名单", help="存名单 — 保存一个常用的条件（存名单 名称 条件）", group="办公室")
+    @for_posts(Role.OFFICE)
+    def save(turn: Turn, _posts: list[Post]) -> Reply:
+        name, _, expression = behind(turn).partition(" ")
+        if not expression.strip():
+            raise Misunderstood(f"请写成“存名单 名称 条件”。{audience.how_to_write()}")
+        row = audience.save(turn.session, name, expression.strip(), turn.at, by=person_of(turn))
+        many = audience.count(turn.session, Audience(row.expression), turn.at)
+        return f"已保存名单“{row.name}”：{row.expression}，现在 {many} 人。群发时选“保存过的名单”。"
 
     return topic
+
+
+def _is_free(said: Said) -> bool:
+    return CORRECTS not in said
+
+
+def _other_topics(row: Broadcast) -> str:
+    return "改为 " + " ".join(tap(topic.label, f"类别 {topic.label}") for topic in Topic if topic is not row.topic)
+
+
+def _own_draft(turn: Turn) -> Broadcast:
+    rows = broadcasts.latest_of(turn.session, person_of(turn), 1)
+    is_fresh = rows and turn.at - rows[0].written_at <= broadcasts.CONFIRM_WITHIN
+    if not is_fresh or rows[0].state is not BroadcastState.DRAFT:
+        raise RuleBroken(f"现在没有正在预览的群发。先回复 {tap('群发')} 编写。")
+    return rows[0]
 
 
 def _only_county(posts: list[Post]) -> int | None:
@@ -111,12 +147,8 @@ def _only_county(posts: list[Post]) -> int | None:
     return posts[0].county_id
 
 
-def _is_city(said: Said) -> bool:
-    return OWN_COUNTY not in said
-
-
 def _needs_place(said: Said) -> bool:
-    return _is_city(said) and said["audience"] != AudienceKind.ALL
+    return _is_free(said) and OWN_COUNTY not in said and said["audience"] not in {"all", "群众"}
 
 
 def _check_scope(turn: Turn, said: Said) -> None:
@@ -129,47 +161,46 @@ def _check_scope(turn: Turn, said: Said) -> None:
         raise RuleBroken("您现在没有群发的权限，没有发送。")
 
 
-def _latest(turn: Turn) -> Broadcast:
-    rows = [r for r in broadcasts.latest_of(turn.session, person_of(turn)) if r.state is not BroadcastState.DRAFT]
-    if not rows:
-        raise RuleBroken("您还没有发过群发。")
-    return rows[0]
-
-
-def _places(turn: Turn, said: Said) -> list[tuple[str, str]]:
-    match AudienceKind(said["audience"]):
-        case AudienceKind.COUNTY:
-            rows = turn.session.execute(sa.select(County.id, County.name).order_by(County.id))
-            return [(str(i), name) for i, name in rows]
-        case AudienceKind.BRANCH_KIND:
-            return [(kind.value, kind.label) for kind in BranchKind]
-        case _:
-            return []
+def _places(turn: Turn, way: str) -> list[tuple[str, str]]:
+    if way == "县:":
+        names = list(turn.session.scalars(sa.select(County.name).order_by(County.id)))
+    elif way == "类型:":
+        names = [SHORT_KINDS[kind] for kind in BranchKind]
+    else:
+        names = [row.name for row in audience.saved(turn.session)]
+    return [(name, name) for name in names]
 
 
 def _ask_place(turn: Turn, said: Said) -> str:
-    if AudienceKind(said["audience"]) is AudienceKind.BRANCH:
+    if said["audience"] == "支部:":
         return "哪个支部？请回复支部名称中的几个字。"
-    lines = [f"{i} {tap(label, str(i))}" for i, (_, label) in enumerate(_places(turn, said), 1)]
-    return "\n".join(["哪一个？", *lines])
+    if said["audience"] == "条件":
+        return f"请写条件。{audience.how_to_write()}"
+    places = _places(turn, said["audience"])
+    if not places:
+        return f"还没有保存过名单。请{tap('返回')}另选，或先回复“存名单 名称 条件”。"
+    return "\n".join(["哪一个？", *(f"{i} {tap(label, str(i))}" for i, (_, label) in enumerate(places, 1))])
 
 
 def _read_place(turn: Turn, text: str, said: Said) -> str:
-    if AudienceKind(said["audience"]) is not AudienceKind.BRANCH:
-        return pick(text, _places(turn, said))
+    if said["audience"] == "支部:":
+        return _read_branch(turn, text)
+    if said["audience"] == "条件":
+        Audience(words.tidy(text)).accounts(turn.session, turn.at)
+        return words.tidy(text)
+    return pick(text, _places(turn, said["audience"]))
+
+
+def _read_branch(turn: Turn, text: str) -> str:
     name = words.tidy(text).replace(" ", "")
-    found = turn.session.execute(
-        sa.select(Branch.id, Branch.name)
-        .where(Branch.name.contains(name, autoescape=True))
-        .order_by(Branch.id)
-        .limit(9)
+    found = turn.session.scalars(
+        sa.select(Branch.name).where(Branch.name.contains(name, autoescape=True)).order_by(Branch.id).limit(9)
     ).all()
-    exact = [row for row in found if row.name == name]
-    if len(exact or found) == 1:
-        return str((exact or found)[0].id)
+    if name in found or len(found) == 1:
+        return name if name in found else found[0]
     if not found:
         raise Misunderstood(f"没有名称含“{name[:20]}”的支部。")
-    raise Misunderstood("有几个支部符合，请写得更全些：\n" + "\n".join(f"· {tap(row.name)}" for row in found[:8]))
+    raise Misunderstood("有几个支部符合，请写得更全些：\n" + "\n".join(f"· {tap(each)}" for each in found[:8]))
 
 
 def _read_title(_turn: Turn, text: str, _said: Said) -> str:
@@ -190,42 +221,29 @@ def _read_words(_turn: Turn, text: str, _said: Said) -> str:
     return body
 
 
-def _draft(turn: Turn, said: Said) -> Broadcast:
+def _draft(turn: Turn, said: Said, means: forecast.Means) -> Broadcast:
     """The draft that is previewed. Its number travels with the talk, so that the code confirms what was seen."""
     if "broadcast" in said:
         row = broadcasts.get(turn.session, int(said["broadcast"]))
-        same = (row.title, row.words) == (said["title"], said["words"])
-        fresh = turn.at - row.written_at <= broadcasts.CONFIRM_WITHIN and row.state is BroadcastState.DRAFT
-        if same and fresh and replace(broadcasts.audience_of(row), label="") == replace(_audience(said), label=""):
+        is_same = "title" not in said or (row.title, row.words) == (said["title"], said["words"])
+        is_fresh = turn.at - row.written_at <= broadcasts.CONFIRM_WITHIN and row.state is BroadcastState.DRAFT
+        if is_same and is_fresh and ("title" not in said or broadcasts.audience_of(row) == _audience(said)):
             return row
-    row = broadcasts.draft(turn.session, _audience(said), said["title"], said["words"], turn.at, by=person_of(turn))
+    text = broadcasts.Text(said["title"], said["words"])
+    corrects = int(said[CORRECTS]) if CORRECTS in said else None
+    row = broadcasts.draft(turn.session, _audience(said), text, turn.at, means, by=person_of(turn), corrects=corrects)
     said["broadcast"] = str(row.id)
     return row
 
 
 def _audience(said: Said) -> Audience:
-    kind = AudienceKind(said["audience"]) if _is_city(said) else AudienceKind.COUNTY
-    place = said.get("place", "") if _is_city(said) else said[OWN_COUNTY]
-    return Audience(
-        kind,
-        county_id=int(place) if kind is AudienceKind.COUNTY else None,
-        branch_kind=BranchKind(place) if kind is AudienceKind.BRANCH_KIND else None,
-        branch_id=int(place) if kind is AudienceKind.BRANCH else None,
-        label=kind.label,
-    )
-
-
-def _preview(turn: Turn, said: Said) -> str:
-    row = _draft(turn, said)
-    seen = broadcasts.forecast(turn.session, broadcasts.audience_of(row), turn.at)
-    names = "、".join(seen.sample)
-    return (
-        f"预览\n【{row.title}】\n{row.words}\n——市法学会\n\n"
-        f"发给：{broadcasts.audience_label(turn.session, row)}，共 {seen.people} 人"
-        f"（可达 {seen.reachable}，未绑定 {seen.unbound}，已取关 {seen.unfollowed}）\n"
-        f"例如：{names}{'等' if seen.people > len(seen.sample) else ''}\n"
-        f"确认发送请回复 {tap(row.code)}，不发请回复 {tap('取消')}。"
-    )
+    county_id = int(said[OWN_COUNTY]) if OWN_COUNTY in said else None
+    way = said.get("audience", "all")
+    if way in {"all", "群众"}:
+        return Audience(audience.CITIZENS if way == "群众" else audience.EVERYBODY, county_id)
+    if way == "条件":
+        return Audience(said["place"], county_id)
+    return Audience(f"{way}“{said['place']}”" if way == "支部:" else f"{way}{said['place']}", county_id)
 
 
 def _read_code(turn: Turn, text: str, said: Said) -> str:
@@ -234,14 +252,3 @@ def _read_code(turn: Turn, text: str, said: Said) -> str:
     if code != row.code:
         raise Misunderstood("确认码不对，没有发送。")
     return code
-
-
-def _report(turn: Turn, row: Broadcast) -> str:
-    counted = outbox.tally(turn.session, broadcasts.campaign(row.id))
-    total = sum(counted.values())
-    parts = [f"{state.label} {counted[state]}" for state in REPORT if counted[state]]
-    waiting = counted[SendState.WAITING] + counted[SendState.CLAIMED]
-    put_off = outbox.waits_until(turn.session, broadcasts.campaign(row.id), turn.at)
-    going = f"等到 {say_moment(put_off)} 发送" if put_off else "发送中"
-    state = "已撤销" if row.state is BroadcastState.CANCELLED else going if waiting else "已完成"
-    return f"【{row.title}】{state}：共 {total} 人，" + "，".join(parts) + "。"

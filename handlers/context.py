@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 from config import Settings
 from models import Vault
+from services import ladder, quotas
+from services.forecast import Means
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     settings: Settings
     vault: Vault
+
+    @property
+    def means(self) -> Means:
+        """What the official account has to send with."""
+        return Means(ladder.official(self.settings.wechat), quotas.daily(self.settings.sending))

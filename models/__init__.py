@@ -1,7 +1,7 @@
 """Tables, constraints, and questions a row can answer alone."""
 
-from models.base import Base, Database, Labelled, among, dialect_of, insert_all, insert_new
-from models.broadcasts import AudienceKind, Broadcast, BroadcastState
+from models.base import Base, Database, Labelled, among, dialect_of, insert_all, insert_new, update_each
+from models.broadcasts import Broadcast, BroadcastState, SavedAudience
 from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
 from models.consultations import (
     CaseNumber,
@@ -16,17 +16,19 @@ from models.consultations import (
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
 from models.organisations import Branch, BranchKind, County, Station
-from models.outbox import Channel, Notice, NoticeKind, Outgoing, SendState
+from models.outbox import ARRIVED_STATES, OPEN_STATES, Channel, Notice, NoticeKind, Outgoing, SendState, Topic
 from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
 from models.publicity import PublicityItem, PublicityRow, Unit
+from models.sending import Campaign, CampaignState, Consent, OptOut, Pace, Quota, RegisteredTemplate, TemplateKind
 from models.switches import Switch
 from models.vault import Unreadable, Vault
 
 __all__ = [
+    "ARRIVED_STATES",
+    "OPEN_STATES",
     "Affiliation",
     "Answer",
     "Attendance",
-    "AudienceKind",
     "AuditEntry",
     "Base",
     "BindingClaim",
@@ -34,11 +36,14 @@ __all__ = [
     "BranchKind",
     "Broadcast",
     "BroadcastState",
+    "Campaign",
+    "CampaignState",
     "CaseNumber",
     "CaseState",
     "CaseStep",
     "Channel",
     "ClaimState",
+    "Consent",
     "Consultation",
     "Conversation",
     "County",
@@ -56,20 +61,27 @@ __all__ = [
     "Matter",
     "Notice",
     "NoticeKind",
+    "OptOut",
     "Outcome",
     "Outgoing",
+    "Pace",
     "Person",
     "Post",
     "Presence",
     "PublicityItem",
     "PublicityRow",
     "Purpose",
+    "Quota",
+    "RegisteredTemplate",
     "Role",
+    "SavedAudience",
     "SendState",
     "SpecialDay",
     "Station",
     "Step",
     "Switch",
+    "TemplateKind",
+    "Topic",
     "Unit",
     "Unreadable",
     "Urgency",
@@ -80,4 +92,5 @@ __all__ = [
     "dialect_of",
     "insert_all",
     "insert_new",
+    "update_each",
 ]  # fmt: skip

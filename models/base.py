@@ -245,3 +245,44 @@ def among(dialect: str, column: sa.ColumnElement[Any], name: str) -> sa.ColumnEl
 def dialect_of(session: Session) -> str:
     """postgresql, sqlite or mysql."""
     return session.get_bind().dialect.name
+
+
+def update_each(session: Session, model: type[Base], rows: Rows, *, only_if: Mapping[str, Any]) -> int:
+    """Give each row, named by its `id`, values of its own, where it still is as `only_if` says: compare-and-set
+    for thousands of rows. One statement on PostgreSQL and MariaDB. Returns how many rows were changed."""
+    if not rows:
+        return 0
+    kind, names = dialect_of(session), tuple(rows[0])
+    table, connection = model.__table__, session.connection()
+    if kind == "sqlite":
+        # Prepared once and run for each row inside the library: as fast there as anything.
+        bound = {f"set_{name}": [row[name] for row in rows] for name in names}
+        each = [{key: values[i] for key, values in bound.items()} for i in range(len(rows))]
+        return int(connection.execute(_update_one(model, names, tuple(only_if.items())), each).rowcount)
+    columns = [sa.func.unnest(sa.bindparam(n, type_=postgresql.ARRAY(table.c[n].type))).label(n) for n in names]
+    if kind == "postgresql":
+        new = sa.select(*columns).subquery("new")
+        values: Mapping[str, Any] = {name: [row[name] for row in rows] for name in names}
+    else:
+        first, *rest = [
+            sa.select(*(sa.bindparam(f"{n}_{i}", row[n], type_=table.c[n].type).label(n) for n in names))
+            for i, row in enumerate(rows)
+        ]
+        new = (first.union_all(*rest) if rest else first).subquery("new")
+        values = {}
+    changed = (
+        sa.update(table)
+        .where(table.c.id == new.c.id, *(table.c[name] == value for name, value in only_if.items()))
+        .values({name: new.c[name] for name in names if name != "id"})
+    )
+    return int(connection.execute(changed, values).rowcount)
+
+
+@cache
+def _update_one(model: type[Base], names: tuple[str, ...], only_if: tuple[tuple[str, Any], ...]) -> sa.Update:
+    table = model.__table__
+    return (
+        sa.update(table)
+        .where(table.c.id == sa.bindparam("set_id"), *(table.c[name] == value for name, value in only_if))
+        .values({name: sa.bindparam(f"set_{name}") for name in names if name != "id"})
+    )

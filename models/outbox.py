@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Encrypted, Labelled, text, word
+from models.base import Base, BigId, Encrypted, Labelled, text, word
 from models.people import Person
 
 
@@ -26,11 +26,22 @@ class SendState(Labelled):
     EXPIRED = "expired", "过期未发"
     UNKNOWN = "unknown", "结果不明"
     CANCELLED = "cancelled", "已撤销"
+    FOLDED = "folded", "并入周汇总"
+
+
+#: Nothing more happens to a row in one of the others, unless a person asks for it.
+OPEN_STATES = (SendState.WAITING, SendState.CLAIMED)
+#: The person has it, as far as WeChat tells.
+ARRIVED_STATES = (SendState.SENT, SendState.DELIVERED)
 
 
 class Channel(Labelled):
+    """A way from us to a person, in the words of the platform (wechat-platform.md §4.5–4.9)."""
+
+    SUBSCRIPTION = "subscription", "订阅通知"
     TEMPLATE = "template", "模板消息"
     CUSTOMER = "customer", "客服消息"
+    MASS = "mass", "群发"
 
 
 class NoticeKind(Labelled):
@@ -45,10 +56,26 @@ class NoticeKind(Labelled):
     LEAVE = "leave", "请假"
     ALARM = "alarm", "系统提醒"
 
+    DIGEST = "digest", "一周汇总"
+    REMINDER = "reminder", "工作提醒"
+
     @property
     def is_bulk(self) -> bool:
         """Whether it goes to many people at once: then it waits for words to one, and for the morning."""
-        return self in {NoticeKind.STUDY_DAY, NoticeKind.BROADCAST}
+        return self in {NoticeKind.STUDY_DAY, NoticeKind.BROADCAST, NoticeKind.DIGEST}
+
+
+class Topic(Labelled):
+    """What a person may say no to (F115). Statutory notices and answers to one's own matters are exempt."""
+
+    STATUTORY = "statutory", "组织通知"
+    ACTIVITY = "activity", "活动"
+    STUDY = "study", "学习"
+    PUBLICITY = "publicity", "普法"
+
+    @property
+    def may_be_declined(self) -> bool:
+        return self is not Topic.STATUTORY
 
 
 class Notice(Base):
@@ -58,6 +85,7 @@ class Notice(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[NoticeKind] = mapped_column(word(NoticeKind))
+    topic: Mapped[Topic] = mapped_column(word(Topic), default=Topic.STATUTORY)
     campaign: Mapped[str] = mapped_column(text(64), index=True)
     # JSON: the placeholders that templates and texts are filled from.
     facts: Mapped[str] = mapped_column(Encrypted)
@@ -73,11 +101,13 @@ class Outgoing(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         sa.UniqueConstraint("campaign", "recipient"),
-        sa.Index("ix_outbox_state_is_bulk_due_at", "state", "is_bulk", "due_at"),
+        # With the campaign in it, rows of a halted one are passed over without a look at the table.
+        sa.Index("ix_outbox_state_is_bulk_due_at_campaign", "state", "is_bulk", "due_at", "campaign"),
+        sa.Index("ix_outbox_campaign_state", "campaign", "state"),
         sa.Index("ix_outbox_openid_state", "openid", "state"),
     )
 
-    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     notice_id: Mapped[int] = mapped_column(sa.ForeignKey("notices.id"), index=True)
     campaign: Mapped[str] = mapped_column(text(64))
     # "person:17" or "openid:o…": a person with two accounts is one recipient.
@@ -93,6 +123,12 @@ class Outgoing(Base):
     claimed_at: Mapped[datetime | None]
     claimed_by: Mapped[str | None] = mapped_column(text(32))
     attempts: Mapped[int] = mapped_column(default=0)
+    # How far down the ladder of channels this row has come, and how often a person had it tried anew.
+    rung: Mapped[int] = mapped_column(default=0)
+    round: Mapped[int] = mapped_column(default=0)
+    # The clientmsgid of the mass message the row left in: the same list must go again under the same id.
+    batch: Mapped[str | None] = mapped_column(text(64), index=True)
+    folded_into: Mapped[int | None] = mapped_column(BigId)
     settled_at: Mapped[datetime | None]
     msgid: Mapped[str | None] = mapped_column(text(32), index=True)
     code: Mapped[int | None]

@@ -45,11 +45,15 @@ class Affiliation(Base):
     """A person belongs to a branch from one date to another (F025). The end is the first day without it."""
 
     __tablename__ = "affiliations"
-    __table_args__ = (sa.UniqueConstraint("person_id", "branch_id", "since_on"),)
+    __table_args__ = (
+        sa.UniqueConstraint("person_id", "branch_id", "since_on"),
+        # Who belongs to these branches, told from the index alone: an audience of 63,130 among a million people.
+        sa.Index("ix_affiliations_branch_id_person_id", "branch_id", "person_id", "since_on", "until_on"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
-    branch_id: Mapped[int] = mapped_column(sa.ForeignKey("branches.id"), index=True)
+    branch_id: Mapped[int] = mapped_column(sa.ForeignKey("branches.id"))
     is_main: Mapped[bool] = mapped_column(default=True)
     since_on: Mapped[date]
     until_on: Mapped[date | None]

@@ -1,131 +1,95 @@
-"""Delivers the outbox: claims rows, chooses how each person can be reached, calls WeChat, writes down the fate."""
+"""Delivers the outbox: claims rows, chooses each one's way, sends many at once, writes down what became of them.
+
+Any number of these may run, in one process or on many machines: SQL decides who has which row (pitfalls 6–12). Two
+commits go with each batch, one before the calls leave and one after their answers, and none is open in between.
+"""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from services.ladder import Account
 from sqlalchemy.orm import Session
 
-from bot import errcodes, fields, leases
-from bot.client import Client, NotSent, Sent
-from bot.errcodes import Reaction
-from bot.replies import fit
-from clock import Now, beijing
-from config import Template
+from bot import leases
+from bot.door import Door
+from bot.errcodes import Code, Reaction
+from bot.fanout import Answer, Call
+from bot.tokens import TokenUnavailable
+from clock import Now
+from config import Sending
 from metrics import Metrics
-from models import Channel, Database, NoticeKind, Outgoing, SendState
-from services import outbox, people, reach, switches
+from models import Channel, Database, SendState
+from scheduler import verdicts
+from scheduler.parcels import Parcel
+from scheduler.planning import Planner
+from scheduler.verdicts import Verdict
+from services import alarms, campaigns, consents, fates, pace, people, quotas, switches
+from services.fates import Again, Fate
 
 log = structlog.get_logger("delivery")
 
-LEASE = "sender"
+#: A sender that has not been heard of for so long is dead; its rows are decided by another.
 LEASE_FOR = timedelta(seconds=15)
-#: WeChat's own advice is at most some ten calls at once for one account (wechat-platform.md §8.5).
-CALLS_AT_ONCE = 8
-MAX_ATTEMPTS = 5
-FIRST_PAUSE = timedelta(seconds=5)
-CIRCUIT_PAUSE = timedelta(minutes=1)
-#: These are answers to something a person just did: nearer in the chat than in a template.
-PERSONAL = frozenset({NoticeKind.CASE_UPDATE, NoticeKind.LATE_REPLY, NoticeKind.BINDING, NoticeKind.LEAVE})
-#: What has no template of its own borrows the plain work notice.
-BORROWED = NoticeKind.BROADCAST
-CUSTOMER_WINDOW_CODES = frozenset({45015, 45047, 48002})
-NOT_FOLLOWING_CODES = frozenset({43004, 50005})
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How one row will go, or why it cannot."""
-
-    channel: Channel | None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A claimed row with its words, away from the session."""
-
-    row_id: int
-    openid: str
-    app: str
-    kind: NoticeKind
-    facts: dict[str, str]
-    attempts: int
-    not_after: datetime
-    has_window: bool
-    #: The client_msg_id: the same for every try of this row, so that WeChat removes doubles (§4.6).
-    once: str
+BEAT = timedelta(seconds=3)
+#: One call of `run` ends after this, however much is left.
+SLICE_SECONDS = 30.0
+#: How long the answers of a moment are waited for before they are written down together.
+GATHER_SECONDS = 0.05
+#: How long a stopping sender waits for the answers that are still out.
+STOP_SECONDS = 12.0
+#: So many equal fatal answers in a row stop a campaign (§5, general rules).
+STOP_AFTER = 3
 
 
 class Delivery:
-    """One sender. Only the holder of the lease sends; the others wait to take over."""
+    """One sender."""
 
     def __init__(
         self,
         database: Database,
-        clients: Mapping[str, Client],
-        templates: Mapping[str, Template],
+        accounts: Mapping[str, Account],
+        doors: Mapping[str, Door],
+        sending: Sending,
         now: Now,
         metrics: Metrics,
         *,
-        per_second: int = 20,
+        wall: Now | None = None,
         only_queued_at: datetime | None = None,
     ) -> None:
-        """With `only_queued_at` it sends what was queued at that instant, beside whoever holds the lease: a
-        `tick --at` must neither expire nor recover rows by a clock that is not now."""
-        self._database = database
-        self._clients = clients
-        self._templates = templates
-        self._now = now
+        """With `only_queued_at` it sends what was queued at that instant: a `tick --at` must neither expire nor
+        recover rows by a clock that is not now. `wall` is the real clock, for leases and the pace."""
+        self._database, self._doors, self._sending, self._now = database, doors, sending, now
         self._metrics = metrics
-        self._batch = per_second
+        self._wall = wall or now
         self._only_queued_at = only_queued_at
+        self._planner = Planner(accounts, quotas.daily(sending))
         self._holder = secrets.token_hex(8)
-        self._held = False
-        self._is_stopped = False
-        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, "sender")
+        self._beaten_at: datetime | None = None
+        self._said_stopped = False
+        self._in_a_row: dict[str, tuple[int, int]] = {}
+        self._running = threading.Lock()
+
+    # --- the loop ----------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Send at most one second's worth of what is due. Returns how many rows were claimed."""
-        at = self._now()
-        with self._database.transaction() as session:
-            if self._only_queued_at is None and not self._may_send(session, at):
-                return 0
-            if self._must_not_send(session):
-                return 0
-            rows = outbox.claim(session, at, self._holder, self._batch, queued_at=self._only_queued_at)
-            parcels = self._pack(session, rows, at)
-        if parcels:
-            self._send(parcels, at)
-        return len(rows)
-
-    def _may_send(self, session: Session, at: datetime) -> bool:
-        """Take the lease; on taking it, decide what a dead sender left; mark what is too late."""
-        if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
-            self._held = False
-            return False
-        if not self._held:
-            left = outbox.recover(session, at, self._holder)
-            self._held = True
-            if any(left.values()):
-                log.warning("outbox.recovered", **{state.value: n for state, n in left.items()})
-        if expired := outbox.expire(session, at):
-            log.warning("outbox.expired", rows=expired)
-        return True
-
-    def _must_not_send(self, session: Session) -> bool:
-        """No-send mode leaves every row as it is, and is said once (F142)."""
-        switch = switches.no_send(session)
-        if switch is not None and not self._is_stopped:
-            log.warning("sending.stopped", since=switch.since.isoformat(), note=switch.note)
-        self._is_stopped = switch is not None
-        return self._is_stopped
+        """Send what is due until nothing more may leave now. Returns how many rows were claimed."""
+        with self._running:
+            claimed, ends = 0, time.monotonic() + SLICE_SECONDS
+            while time.monotonic() < ends:
+                fresh = self._claim() if self._room() else []
+                claimed += len(fresh)
+                self._dispatch(fresh)
+                if not fresh and not self._under_way():
+                    break
+                self._settle(self._answers())
+            return claimed
 
     def run_until_empty(self, limit: int = 100_000) -> int:
         """Send all that is due now, for `tick --at`. Returns how many rows were claimed."""
@@ -135,149 +99,154 @@ class Delivery:
         return total
 
     def stop(self) -> None:
-        """Finish the calls under way and let another sender take over at once."""
-        self._pool.shutdown(wait=True)
+        """Hear the answers that are still out, and let the others see that we have gone."""
+        ends = time.monotonic() + STOP_SECONDS
+        while self._under_way() and time.monotonic() < ends:
+            self._settle(self._answers())
+        for door in self._doors.values():
+            door.close()
+        self._settle(self._answers())
         with self._database.transaction() as session:
-            leases.give_back(session, LEASE, self._holder)
+            leases.give_back(session, self._lease, self._holder)
 
-    # --- choosing ----------------------------------------------------------------------------------------
+    @property
+    def _lease(self) -> str:
+        return f"{fates.ALIVE}{self._holder}"
 
-    def _pack(self, session: Session, rows: list[Outgoing], at: datetime) -> list[Parcel]:
-        windows = reach.windows(session, [row.openid for row in rows if row.openid], at)
-        parcels = []
-        for row in rows:
-            window = windows.get(row.openid or "")
-            parcels.append(
-                Parcel(
-                    row.id, row.openid or "", row.notice.app, row.notice.kind, json.loads(row.notice.facts),
-                    row.attempts, row.not_after, window is not None and window.is_open(at),
-                    f"{row.id}-{row.notice.queued_at:%m%d%H%M%S%f}",
-                )
-            )  # fmt: skip
-        return parcels
+    def _under_way(self) -> int:
+        return sum(door.under_way for door in self._doors.values())
 
-    def way(self, kind: NoticeKind, has_window: bool, app: str = "official") -> Way:
-        """The channel that fits: personal words in the chat while it is open, notices as templates."""
-        template = self._template(kind) if app == "official" else None
-        if has_window and (kind in PERSONAL or template is None):
-            return Way(Channel.CUSTOMER)
-        if template is not None and kind is not NoticeKind.LATE_REPLY:
-            return Way(Channel.TEMPLATE)
-        return Way(None, "48 小时内没有来过消息，也没有可用的模板；请用电话或当面告知")
+    def _room(self) -> int:
+        """How many more rows may be on their way: enough that no connection has to wait for the database."""
+        most = self._sending.connections * 2
+        room = most - self._under_way()
+        return room if room >= most // 4 else 0
 
-    def _template(self, kind: NoticeKind) -> Template | None:
-        return self._templates.get(kind.value) or self._templates.get(BORROWED.value)
+    # --- before the calls leave --------------------------------------------------------------------------
 
-    # --- sending -----------------------------------------------------------------------------------------
-
-    def _send(self, parcels: list[Parcel], at: datetime) -> None:
-        ways = {parcel.row_id: self.way(parcel.kind, parcel.has_window, parcel.app) for parcel in parcels}
-        templated = [p for p in parcels if ways[p.row_id].channel is Channel.TEMPLATE]
+    def _claim(self) -> list[Parcel]:
+        at, wall = self._now(), self._wall()
         with self._database.transaction() as session:
-            outbox.take_channel(session, [p.row_id for p in templated], Channel.TEMPLATE)
-            for parcel in parcels:
-                if ways[parcel.row_id].channel is None:
-                    outbox.settle(
-                        session, parcel.row_id, SendState.UNREACHABLE, at, reason=ways[parcel.row_id].reason
-                    )
-        results = list(self._pool.map(self._call_template, templated))
-        with self._database.transaction() as session:
-            for parcel, result in zip(templated, results, strict=True):
-                self._note(session, parcel, Channel.TEMPLATE, result)
+            self._beat(session, wall)
+            if self._must_not_send(session):
+                return []
+            allowed = min(self._room(), pace.allowance(session, wall, self._sending.per_second))
+            if allowed == 0:
+                return []
+            rows = fates.claim(session, at, self._holder, allowed, queued_at=self._only_queued_at)
+            pace.spend(session, wall, len(rows), self._sending.per_second)
+            return self._planner.plan(session, rows, at, self._holder)
+
+    def _beat(self, session: Session, wall: datetime) -> None:
+        """Show that we live; now and then look after what the dead left and what is too late."""
+        if self._beaten_at is not None and wall - self._beaten_at < BEAT:
+            return
+        self._beaten_at = wall
+        leases.take(session, self._lease, self._holder, wall, LEASE_FOR)
+        if self._only_queued_at is not None:
+            return
+        left = fates.recover(session, wall)
+        if any(left.values()):
+            log.warning("outbox.recovered", **{state.value: n for state, n in left.items()})
+        if expired := fates.expire(session, wall):
+            log.warning("outbox.expired", rows=expired)
+
+    def _must_not_send(self, session: Session) -> bool:
+        """No-send mode leaves every row as it is, and is said once (F142)."""
+        switch = switches.no_send(session)
+        if switch is not None and not self._said_stopped:
+            log.warning("sending.stopped", since=switch.since.isoformat(), note=switch.note)
+        self._said_stopped = switch is not None
+        return self._said_stopped
+
+    def _dispatch(self, parcels: Sequence[Parcel]) -> None:
+        """Hand the calls over, a mass message as one; without a token everything goes back untouched."""
+        for app in {parcel.text.app for parcel in parcels}:
+            mine = [parcel for parcel in parcels if parcel.text.app == app]
+            try:
+                self._doors[app].send(self._calls(mine))
+            except TokenUnavailable as error:
+                self._go_back(mine, str(error))
+
+    def _calls(self, parcels: Sequence[Parcel]) -> list[Call]:
+        lists: dict[str, list[Parcel]] = {}
+        calls = []
         for parcel in parcels:
-            if ways[parcel.row_id].channel is Channel.CUSTOMER:
-                self._send_text(parcel)
+            letter = self._planner.letter(parcel, self._now())
+            if parcel.channel is Channel.MASS:
+                lists.setdefault(parcel.batch or "", []).append(parcel)
+            else:
+                once = parcel.once_id if parcel.channel is Channel.TEMPLATE else ""
+                calls.append(Call(letter.path, letter.to_one(parcel.openid, once), [parcel]))
+        for batch, together in lists.items():
+            letter = self._planner.letter(together[0], self._now())
+            calls.append(Call(letter.path, letter.to_list([p.openid for p in together], batch), together))
+        return calls
 
-    def _send_text(self, parcel: Parcel) -> None:
-        result: Sent | NotSent | str
-        # Nothing removes doubles here, so each call is noted before it leaves and settled at once after.
+    def _go_back(self, parcels: Sequence[Parcel], reason: str) -> None:
+        until = self._now() + verdicts.CIRCUIT_PAUSE
         with self._database.transaction() as session:
-            outbox.take_channel(session, [parcel.row_id], Channel.CUSTOMER)
-        text = parcel.facts.get("text") or parcel.facts.get("title", "")
-        channel, result = Channel.CUSTOMER, self._clients[parcel.app].send_text(parcel.openid, fit(text))
-        if self._is_closed(parcel, result):
-            # The chat is closed after all: the same row goes as a template message (F110).
-            channel = Channel.TEMPLATE
-            with self._database.transaction() as session:
-                outbox.take_channel(session, [parcel.row_id], channel)
-            result = self._call_template(parcel)
-        with self._database.transaction() as session:
-            self._note(session, parcel, channel, result)
+            fates.put_back(session, [Again(p.id, until, reason, p.attempts, p.rung, p.batch) for p in parcels])
+            self._planner.give_back(session, parcels)
+            pace.hold(session, self._wall() + verdicts.CIRCUIT_PAUSE)
+            alarms.ring(session, "token", "暂时不能调用微信", reason, self._now())
 
-    def _is_closed(self, parcel: Parcel, result: Sent | NotSent | str) -> bool:
-        """Whether WeChat takes no words in the chat from us now, and a template would do."""
-        if not isinstance(result, NotSent) or result.code.code not in CUSTOMER_WINDOW_CODES:
-            return False
-        return self.way(parcel.kind, has_window=False, app=parcel.app).channel is Channel.TEMPLATE
+    # --- after their answers -----------------------------------------------------------------------------
 
-    def _call_template(self, parcel: Parcel) -> Sent | NotSent | str:
-        template = self._template(parcel.kind)
-        if template is None:
-            return "没有配置模板"
-        data = rendered(template, self._filled(parcel.facts))
-        problems = [p for name, value in data.items() if (p := fields.problem(name, value))]
-        if problems:
-            return "模板内容不合要求：" + "；".join(problems)
-        return self._clients[parcel.app].send_template(parcel.openid, template.id, data, parcel.once)
+    def _answers(self) -> list[Answer]:
+        return [answer for door in self._doors.values() for answer in door.answers(GATHER_SECONDS)]
 
-    def _filled(self, facts: Mapping[str, str]) -> dict[str, str]:
-        """The facts, with what the plain work notice asks for and a short word to one person does not carry."""
-        local = beijing(self._now())
-        return {
-            "words": facts.get("text", ""),
-            "sender": "法学会助手",
-            "time": f"{local:%Y年%-m月%-d日 %H:%M}",
-            **facts,
-        }
-
-    def _note(self, session: Session, parcel: Parcel, channel: Channel, result: Sent | NotSent | str) -> None:
+    def _settle(self, answers: Sequence[Answer]) -> None:
+        if not answers:
+            return
         at = self._now()
-        if isinstance(result, str):
-            fate = SendState.REFUSED
-            outbox.settle(session, parcel.row_id, fate, at, reason=result)
-        elif isinstance(result, Sent):
-            fate = SendState.SENT
-            outbox.settle(session, parcel.row_id, fate, at, msgid=result.msgid)
-        else:
-            fate = self._note_failure(session, parcel, channel, result, at)
-        self._metrics.sends.labels(channel.value, fate.value).inc()
+        judged = [(p, verdicts.of(p, answer, at)) for answer in answers for p in answer.call.tag]
+        with self._database.transaction() as session:
+            fates.settle(session, [v.row for _, v in judged if isinstance(v.row, Fate)], at)
+            fates.put_back(session, [v.row for _, v in judged if isinstance(v.row, Again)])
+            self._learn(session, judged, at)
+        told = Counter((p.channel.value, _fate(v)) for p, v in judged)
+        for (channel, fate), count in told.items():
+            self._metrics.sends.labels(channel, fate).inc(count)
 
-    def _note_failure(
-        self, session: Session, parcel: Parcel, channel: Channel, result: NotSent, at: datetime
-    ) -> SendState:
-        code, reason = result.code, result.code.says
-        if code.reaction is Reaction.TOKEN or code is errcodes.UNREACHABLE:
-            # The call never left: no token, no connection. It is not the row's fault.
-            outbox.put_back(session, parcel.row_id, at + CIRCUIT_PAUSE, result.detail or reason, counts=False)
-            return SendState.WAITING
-        if result.may_have_left and channel is Channel.CUSTOMER:
-            outbox.settle(session, parcel.row_id, SendState.UNKNOWN, at, reason=reason, code=code.code)
-            return SendState.UNKNOWN
-        if channel is Channel.CUSTOMER and code.may_retry and not code.may_resend:
-            outbox.settle(session, parcel.row_id, SendState.UNKNOWN, at, reason=reason, code=code.code)
-            return SendState.UNKNOWN
-        if (code.may_retry or result.may_have_left) and parcel.attempts + 1 < MAX_ATTEMPTS:
-            outbox.put_back(
-                session, parcel.row_id, code.retry_at(at) or at + FIRST_PAUSE * 2**parcel.attempts, reason
-            )
-            return SendState.WAITING
-        if code.code in NOT_FOLLOWING_CODES:
-            people.unfollow(session, parcel.openid, at)
-            state = SendState.UNREACHABLE
-        elif result.may_have_left:
-            state = SendState.UNKNOWN
-        else:
-            state = SendState.REFUSED if code.ends_this_recipient else SendState.UNREACHABLE
-        outbox.settle(session, parcel.row_id, state, at, reason=f"{reason}（{code.code}）", code=code.code)
-        return state
+    def _learn(self, session: Session, judged: Sequence[tuple[Parcel, Verdict]], at: datetime) -> None:
+        """What an answer about one row says about a person, a channel, or everybody."""
+        for parcel, verdict in judged:
+            if verdict.code.is_ok:
+                self._in_a_row.pop(parcel.text.campaign, None)
+                continue
+            if verdict.has_left:
+                people.unfollow(session, parcel.openid, at)
+            if verdict.hold_until is not None:
+                pace.hold(session, self._wall() + (verdict.hold_until - at))
+            if verdict.is_day_used_up:
+                quotas.exhaust(session, parcel.text.app, parcel.channel, at)
+                alarms.ring(session, f"quota-{parcel.channel.value}", "今天的额度用完了", verdict.code.says, at)
+            if parcel.channel is Channel.SUBSCRIPTION:
+                self._settle_consent(session, parcel, verdict, at)
+            if verdict.code.reaction is Reaction.TOKEN:
+                alarms.ring(session, "token", "微信拒绝了凭证", verdict.code.says, at)
+            if verdict.is_fatal:
+                self._count_fatal(session, parcel, verdict.code, at)
+
+    def _settle_consent(self, session: Session, parcel: Parcel, verdict: Verdict, at: datetime) -> None:
+        template_id = self._planner.template_id(parcel)
+        if verdict.code.code in verdicts.CLOSED[Channel.SUBSCRIPTION]:
+            consents.refuse(session, parcel.openid, template_id, at)
+        elif isinstance(verdict.row, Again):
+            consents.give_back(session, parcel.openid, template_id)
+
+    def _count_fatal(self, session: Session, parcel: Parcel, code: Code, at: datetime) -> None:
+        """The stop rule: three equal fatal answers with no success between them (§5)."""
+        name = parcel.text.campaign
+        last, times = self._in_a_row.get(name, (code.code, 0))
+        times = times + 1 if last == code.code else 1
+        self._in_a_row[name] = code.code, times
+        if times >= STOP_AFTER and campaigns.stop(session, name, f"{code.says}（{code.code}）", at):
+            self._in_a_row.pop(name)
+            log.error("campaign.stopped", campaign=name, code=code.code)
+            alarms.ring(session, f"stopped-{code.code}", "有一次发送停下了", code.says, at)
 
 
-def rendered(template: Template, facts: Mapping[str, str]) -> dict[str, str]:
-    """A template's fields, filled and fitted; a placeholder that nothing fills stays empty and is refused."""
-    known = _Facts(facts)
-    return {name: fields.fitted(name, text.format_map(known)) for name, text in template.fields.items()}
-
-
-class _Facts(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return ""
+def _fate(verdict: Verdict) -> str:
+    return verdict.row.state.value if isinstance(verdict.row, Fate) else SendState.WAITING.value

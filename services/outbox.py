@@ -10,12 +10,23 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Channel, Follower, Notice, NoticeKind, Outgoing, SendState, dialect_of, insert_new
+from models import (
+    Campaign,
+    CampaignState,
+    Follower,
+    Notice,
+    NoticeKind,
+    Outgoing,
+    SendState,
+    Topic,
+    dialect_of,
+    insert_new,
+)
 
 #: How long an answer stays worth sending: as long as the window for customer messages (wechat-platform.md §4.5).
 PERSONAL_NOT_AFTER = timedelta(hours=48)
-#: How long WeChat recognises the same client_msg_id (wechat-platform.md §4.6); a minute is left for our clocks.
-DOUBLES_ARE_REMOVED_FOR = timedelta(minutes=9)
+#: So many rows at once change what the database should know of the table before it plans the next claim.
+MANY = 5000
 NO_ACCOUNT = "未绑定微信"
 UNFOLLOWED = "已取消关注"
 
@@ -35,7 +46,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One notice to be queued, and for whom. Times are UTC; without them it is due at once, for 48 hours."""
+    """One notice to be queued, and for whom. Times are UTC; without them it is due at once, for 48 hours.
+
+    A `topic` other than the statutory one may be declined, and counts in a person's week (F046, F115).
+    """
 
     kind: NoticeKind
     campaign: str
@@ -45,6 +59,7 @@ class Letter:
     not_after: datetime | None = None
     why: str = ""
     app: str = "official"
+    topic: Topic = Topic.STATUTORY
 
 
 def queue(session: Session, letter: Letter, at: datetime) -> None:
@@ -61,6 +76,7 @@ def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None
     notices = [
         Notice(
             kind=letter.kind,
+            topic=letter.topic,
             campaign=letter.campaign,
             facts=json.dumps(dict(letter.facts), ensure_ascii=False),
             why=letter.why[:128],
@@ -71,15 +87,32 @@ def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None
     ]
     session.add_all(notices)
     session.flush()
+    insert_new(session, Campaign, _campaigns(letters, at))
     rows: list[dict[str, object]] = []
     for notice, letter in zip(notices, letters, strict=True):
         due = letter.due_at or at
         last = letter.not_after or due + PERSONAL_NOT_AFTER
-        rows += [_row(notice, key, recipient, due, last, at) for key, recipient in _once(letter.recipients).items()]
+        rows += [
+            _row(notice, key, recipient, due, last, at) for key, recipient in once_each(letter.recipients).items()
+        ]
     insert_new(session, Outgoing, rows)
+    if len(rows) >= MANY and dialect_of(session) == "postgresql":
+        # With statistics of an empty table the claims that follow would read all of it each time (stack.md §3).
+        session.execute(sa.text("ANALYZE outbox"))
 
 
-def _once(recipients: Iterable[Recipient]) -> dict[str, Recipient]:
+def _campaigns(letters: Sequence[Letter], at: datetime) -> list[dict[str, object]]:
+    """What goes to many can be paused, stopped and cancelled, and so has a row of its own."""
+    return [
+        {
+            "name": name, "kind": kind, "state": CampaignState.RUNNING, "reason": "", "begun_at": at,
+            "changed_at": at,
+        }
+        for name, kind in {letter.campaign: letter.kind for letter in letters if letter.kind.is_bulk}.items()
+    ]  # fmt: skip
+
+
+def once_each(recipients: Iterable[Recipient]) -> dict[str, Recipient]:
     """Each recipient once, with an account that can be reached if there is one."""
     chosen: dict[str, Recipient] = {}
     for recipient in recipients:
@@ -108,6 +141,8 @@ def _row(
         "due_at": due,
         "not_after": last,
         "attempts": 0,
+        "rung": 0,
+        "round": 0,
         "settled_at": None if reachable else at,
         "reason": None if reachable else (NO_ACCOUNT if recipient.openid is None else UNFOLLOWED),
     }
@@ -143,180 +178,3 @@ def push_late(session: Session, app: str, openid: str, words: str, message_key: 
     queue(
         session, Letter(NoticeKind.LATE_REPLY, f"late:{message_key}", facts, [Recipient(None, openid)], app=app), at
     )
-
-
-# --- the fate of a row ---------------------------------------------------------------------------------------
-
-
-def claim(
-    session: Session, at: datetime, holder: str, limit: int, *, queued_at: datetime | None = None
-) -> list[Outgoing]:
-    """Take up to `limit` rows that are due, words to one before notices to many; nobody else gets them.
-
-    With `queued_at` only what was queued at that very instant (`tick --at`).
-    """
-    due = (
-        sa.select(Outgoing.id)
-        .where(Outgoing.state == SendState.WAITING, Outgoing.due_at <= at)
-        .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
-        .limit(limit)
-    )
-    if queued_at is not None:
-        due = due.where(Outgoing.notice_id.in_(sa.select(Notice.id).where(Notice.queued_at == queued_at)))
-    if dialect_of(session) != "sqlite":
-        due = due.with_for_update(skip_locked=True)
-    ids = list(session.scalars(due))
-    session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.id.in_(ids), Outgoing.state == SendState.WAITING)
-        .values(state=SendState.CLAIMED, claimed_at=at, claimed_by=holder, channel=None)
-    )
-    return list(
-        session.scalars(
-            sa.select(Outgoing)
-            .options(sa.orm.joinedload(Outgoing.notice))
-            .where(Outgoing.id.in_(ids), Outgoing.claimed_by == holder, Outgoing.state == SendState.CLAIMED)
-            .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
-            .execution_options(populate_existing=True)
-        )
-    )
-
-
-def take_channel(session: Session, ids: Iterable[int], channel: Channel) -> None:
-    """Note, before the call leaves, which way claimed rows go: recovery decides by it."""
-    session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.id.in_(list(ids)), Outgoing.state == SendState.CLAIMED)
-        .values(channel=channel)
-    )
-
-
-def settle(
-    session: Session,
-    row_id: int,
-    state: SendState,
-    at: datetime,
-    *,
-    reason: str | None = None,
-    code: int | None = None,
-    msgid: str | None = None,
-) -> bool:
-    """Give a claimed row its fate. False when something quicker has done so (a delivery event)."""
-    changed = session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.id == row_id, Outgoing.state == SendState.CLAIMED)
-        .values(state=state, settled_at=at, reason=reason and reason[:255], code=code, msgid=msgid)
-    )
-    return changed.rowcount == 1  # type: ignore[attr-defined, no-any-return]
-
-
-def put_back(session: Session, row_id: int, due_at: datetime, reason: str, *, counts: bool = True) -> None:
-    """A claimed row waits again, until `due_at`; `counts` is whether this was an attempt."""
-    session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.id == row_id, Outgoing.state == SendState.CLAIMED)
-        .values(
-            state=SendState.WAITING,
-            due_at=due_at,
-            reason=reason[:255],
-            attempts=Outgoing.attempts + (1 if counts else 0),
-            claimed_by=None,
-            channel=None,
-        )
-    )
-
-
-def expire(session: Session, at: datetime) -> int:
-    """Mark what is no longer worth sending (F044, pitfall 7)."""
-    changed = session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.state == SendState.WAITING, Outgoing.not_after < at)
-        .values(state=SendState.EXPIRED, settled_at=at, reason="过了最晚发送时间，没有发出")
-    )
-    return int(changed.rowcount)  # type: ignore[attr-defined]
-
-
-def recover(session: Session, at: datetime, holder: str) -> dict[SendState, int]:
-    """Decide what a dead sender left claimed (pitfall 6). The caller is the only sender now.
-
-    A row whose call never left waits again. A template message whose call may have left is sent again only
-    within the ten minutes in which WeChat removes doubles (§4.6); a customer message never: both are unknown.
-    """
-    abandoned = (
-        Outgoing.state == SendState.CLAIMED,
-        sa.or_(Outgoing.claimed_by != holder, Outgoing.claimed_by.is_(None)),
-    )
-    again = session.execute(
-        sa.update(Outgoing)
-        .where(
-            *abandoned,
-            sa.or_(
-                Outgoing.channel.is_(None),
-                sa.and_(Outgoing.channel == Channel.TEMPLATE, Outgoing.claimed_at > at - DOUBLES_ARE_REMOVED_FOR),
-            ),
-        )
-        .values(state=SendState.WAITING, claimed_by=None)
-    )
-    unknown = session.execute(
-        sa.update(Outgoing)
-        .where(*abandoned)
-        .values(state=SendState.UNKNOWN, settled_at=at, reason="发送时程序中断，不知是否已经发出；不会自动重发")
-    )
-    return {SendState.WAITING: again.rowcount, SendState.UNKNOWN: unknown.rowcount}  # type: ignore[attr-defined]
-
-
-def report_delivery(session: Session, openid: str, msgid: str, status: str, at: datetime) -> bool:
-    """What WeChat says later about a template message (§2.3). Returns whether a row was found.
-
-    The event may overtake the answer to the call: then the row is still claimed and has no msgid yet.
-    """
-    said = status.replace(" ", "").lower()
-    state, reason = (SendState.DELIVERED, None) if said == "success" else (SendState.REFUSED, _refusal(said))
-    row_id = session.scalar(
-        sa.select(Outgoing.id).where(Outgoing.msgid == msgid, Outgoing.openid == openid)
-    ) or session.scalar(
-        sa.select(Outgoing.id)
-        .where(
-            Outgoing.openid == openid,
-            Outgoing.state == SendState.CLAIMED,
-            Outgoing.channel == Channel.TEMPLATE,
-            Outgoing.msgid.is_(None),
-        )
-        .order_by(Outgoing.claimed_at)
-        .limit(1)
-    )
-    if row_id is None:
-        return False
-    session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.id == row_id, Outgoing.state.in_((SendState.CLAIMED, SendState.SENT)))
-        .values(state=state, reason=reason, settled_at=at, msgid=msgid)
-    )
-    return True
-
-
-def _refusal(status: str) -> str:
-    if "userblock" in status:
-        return "对方设置了拒收"
-    if "freqlimit" in status:
-        return "微信限制了给此人发送的频率"
-    return "微信内部发送失败"
-
-
-def waits_until(session: Session, campaign: str, at: datetime) -> datetime | None:
-    """When the first waiting row of a campaign is due, if that is after `at`; None when something may go now."""
-    first = session.scalar(
-        sa.select(sa.func.min(Outgoing.due_at)).where(
-            Outgoing.campaign == campaign, Outgoing.state.in_((SendState.WAITING, SendState.CLAIMED))
-        )
-    )
-    return first if first is not None and first > at else None
-
-
-def tally(session: Session, campaign: str) -> dict[SendState, int]:
-    """How many rows of a campaign are in each state; every state is named, so the sum is the audience."""
-    rows = session.execute(
-        sa.select(Outgoing.state, sa.func.count()).where(Outgoing.campaign == campaign).group_by(Outgoing.state)
-    ).all()
-    counted: dict[SendState, int] = {row[0]: row[1] for row in rows}
-    return {state: counted.get(state, 0) for state in SendState}

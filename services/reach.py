@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,15 +32,15 @@ class Window:
 
 
 def windows(session: Session, openids: Iterable[str], at: datetime) -> dict[str, Window]:
-    """The widest window of each account that has one at `at`."""
+    """The widest window of each account that has one at `at`; four questions for any number of accounts."""
     asked = list(set(openids))
     found: dict[str, Window] = {}
     for kinds, (length, count) in ((None, AFTER_MESSAGE), (ACTS, AFTER_ACT)):
-        for openid, last in _last(session, asked, kinds, at - length):
-            left = count - _used(session, openid, last)
-            window = Window(last + length, left)
+        last = dict(_last(session, asked, kinds, at - length))
+        used = _used(session, last)
+        for openid, since in last.items():
             if openid not in found or not found[openid].is_open(at):
-                found[openid] = window
+                found[openid] = Window(since + length, count - used[openid])
     return found
 
 
@@ -55,18 +56,17 @@ def _last(
     return [(openid, last) for openid, last in rows]
 
 
-def _used(session: Session, openid: str, since: datetime) -> int:
-    """Customer messages that left since then, or may have left."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(Outgoing)
-            .where(
-                Outgoing.openid == openid,
-                Outgoing.channel == Channel.CUSTOMER,
-                Outgoing.state.in_((SendState.CLAIMED, SendState.SENT, SendState.UNKNOWN)),
-                Outgoing.claimed_at >= since,
-            )
+def _used(session: Session, since: dict[str, datetime]) -> Counter[str]:
+    """Customer messages that left since then, or may have left, by account."""
+    if not since:
+        return Counter()
+    rows = session.execute(
+        sa.select(Outgoing.openid, Outgoing.claimed_at).where(
+            Outgoing.openid.in_(list(since)),
+            Outgoing.channel == Channel.CUSTOMER,
+            Outgoing.state.in_((SendState.CLAIMED, SendState.SENT, SendState.UNKNOWN)),
+            Outgoing.claimed_at >= min(since.values()),
         )
-        or 0
     )
+    left: list[tuple[str, datetime]] = [(openid, at) for openid, at in rows if openid and at]
+    return Counter(openid for openid, at in left if at >= since[openid])

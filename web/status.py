@@ -16,7 +16,7 @@ from clock import Now, beijing_date
 from config import Settings
 from metrics import Metrics
 from models import Database, Due, DueState, Lease, Outgoing, SendState
-from services import rhythm, switches
+from services import fates, rhythm, switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _inside(session: Session, settings: Settings, at: datetime) -> list[Check]:
     return [
         Check("调用微信", stopped is None, stopped or "没有受阻"),
         Check("定时", is_watched, "有调度进程在值守" if is_watched else "没有调度进程在值守"),
-        Check("发送", _is_held(session, "sender", at), f"待发 {waiting}，结果不明 {unknown}"),
+        Check("发送", fates.is_somebody_sending(session, at), f"待发 {waiting}，结果不明 {unknown}"),
         *([Check("不发送模式", False, f"{stopped_sending.note}，什么也不会发出；确认后运行 python app.py sending allow")]
           if stopped_sending else []),
         Check("到期事项", not late, f"到期未办 {late}" if late else "没有积压"),

@@ -1,0 +1,19 @@
+"""What the office must hear of at once: one notice a day for each thing that is wrong."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from clock import beijing_date
+from models import NoticeKind, Role
+from services import outbox, people
+
+
+def ring(session: Session, about: str, title: str, words: str, at: datetime) -> None:
+    """Tell everybody of the city office. The same thing on the same day is told once, however often it is found."""
+    today = beijing_date(at)
+    facts = {"title": title[:20], "words": words, "text": f"【{title}】\n{words}"}
+    told = people.holders(session, Role.OFFICE, today)
+    outbox.tell(session, NoticeKind.ALARM, f"alarm:{about}:{today}"[:64], facts, told, at)

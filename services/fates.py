@@ -1,0 +1,291 @@
+"""What becomes of each row of the outbox: claimed, settled, put back, too late, left by the dead, reported later.
+
+Every change is a compare-and-set on the state, so that two senders, a delivery event and an operator cannot undo
+one another (product.md P2, pitfall 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from models import (
+    Campaign,
+    CampaignState,
+    Channel,
+    Lease,
+    Notice,
+    Outgoing,
+    SendState,
+    dialect_of,
+    update_each,
+)
+
+#: How long WeChat recognises the same client_msg_id (wechat-platform.md §4.6); a minute is left for our clocks.
+DOUBLES_ARE_REMOVED_FOR = timedelta(minutes=9)
+#: The lease of a sender that lives; whose lease has ended is dead, and its rows are decided by `recover`.
+ALIVE = "sender:"
+TOO_LATE = "过了最晚发送时间，没有发出"
+INTERRUPTED = "发送时程序中断，不知是否已经发出；不会自动重发"
+
+
+class Claimed(NamedTuple):
+    """A row that is ours to send, without the weight of an object that the session watches."""
+
+    id: int
+    notice_id: int
+    campaign: str
+    recipient: str
+    openid: str
+    is_bulk: bool
+    attempts: int
+    rung: int
+    round: int
+    batch: str | None
+    not_after: datetime
+
+
+_COLUMNS = [getattr(Outgoing, name) for name in Claimed._fields]
+
+
+def claim(
+    session: Session, at: datetime, holder: str, limit: int, *, queued_at: datetime | None = None
+) -> list[Claimed]:
+    """Take up to `limit` rows that are due, words to one before notices to many; nobody else gets them.
+
+    Rows of a campaign that is halted stay. With `queued_at` only what was queued at that very instant (`tick`).
+    """
+    halted = sa.exists().where(Campaign.name == Outgoing.campaign, Campaign.state != CampaignState.RUNNING)
+    due = (
+        sa.select(Outgoing.id)
+        .where(Outgoing.state == SendState.WAITING, Outgoing.due_at <= at, ~halted)
+        .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
+        .limit(limit)
+    )
+    if queued_at is not None:
+        due = due.where(Outgoing.notice_id.in_(sa.select(Notice.id).where(Notice.queued_at == queued_at)))
+    rows = _take(session, due, at, holder)
+    batches = {row.batch for row in rows if row.batch}
+    if batches:
+        # A mass message that may have left goes again whole: the same list under the same id (§4.9).
+        known = {row.id for row in rows}
+        rest = sa.select(Outgoing.id).where(Outgoing.batch.in_(batches), Outgoing.state == SendState.WAITING)
+        rows += [row for row in _take(session, rest, at, holder) if row.id not in known]
+    return rows
+
+
+def claim_of(session: Session, notice_id: int, at: datetime, holder: str, limit: int) -> list[Claimed]:
+    """Take more rows of one notice that are due, for a mass message that carries many."""
+    due = (
+        sa.select(Outgoing.id)
+        .where(
+            Outgoing.notice_id == notice_id,
+            Outgoing.state == SendState.WAITING,
+            Outgoing.due_at <= at,
+            Outgoing.batch.is_(None),
+        )
+        .order_by(Outgoing.id)
+        .limit(limit)
+    )
+    return _take(session, due, at, holder) if limit > 0 else []
+
+
+def _take(session: Session, due: sa.Select[int], at: datetime, holder: str) -> list[Claimed]:
+    """Claim what a question finds: in one statement where the database can answer from an update."""
+    mine = {"state": SendState.CLAIMED, "claimed_at": at, "claimed_by": holder, "channel": None}
+    kind = dialect_of(session)
+    if kind == "mysql":
+        ids = list(session.scalars(due.with_for_update(skip_locked=True)))
+        rows = session.execute(sa.select(*_COLUMNS).where(Outgoing.id.in_(ids))).all()
+        session.execute(sa.update(Outgoing).where(Outgoing.id.in_(ids)).values(mine))
+    else:
+        chosen = due.with_for_update(skip_locked=True) if kind == "postgresql" else due
+        found = chosen.cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
+        is_due = Outgoing.id.in_(sa.select(found.c.id)), Outgoing.state == SendState.WAITING
+        taken = sa.update(Outgoing).where(*is_due).values(mine).returning(*_COLUMNS)
+        rows = session.execute(taken, execution_options={"synchronize_session": False}).all()
+    return sorted((Claimed(*row) for row in rows), key=lambda row: (row.is_bulk, row.id))
+
+
+def take_channels(session: Session, rows: Sequence[tuple[int, Channel, int, str | None]]) -> None:
+    """Note, before the calls leave, which way claimed rows go (id, channel, rung, batch): recovery decides by it."""
+    update_each(
+        session,
+        Outgoing,
+        [{"id": row, "channel": channel, "rung": rung, "batch": batch} for row, channel, rung, batch in rows],
+        only_if={"state": SendState.CLAIMED},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one claimed row for good."""
+
+    row_id: int
+    state: SendState
+    reason: str | None = None
+    code: int | None = None
+    msgid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """One claimed row that is to be tried again, and from which rung of the ladder."""
+
+    row_id: int
+    due_at: datetime
+    reason: str
+    attempts: int
+    rung: int
+    batch: str | None = None
+
+
+def settle(session: Session, fates: Iterable[Fate], at: datetime) -> None:
+    """Give claimed rows their fate; what something quicker has settled (a delivery event) stays as it is."""
+    rows: list[dict[str, Any]] = [
+        {
+            "id": fate.row_id, "state": fate.state, "settled_at": at, "code": fate.code, "msgid": fate.msgid,
+            "reason": fate.reason and fate.reason[:255],
+        }
+        for fate in fates
+    ]  # fmt: skip
+    update_each(session, Outgoing, rows, only_if={"state": SendState.CLAIMED})
+
+
+def put_back(session: Session, agains: Iterable[Again]) -> None:
+    """Claimed rows wait again until their time."""
+    rows: list[dict[str, Any]] = [
+        {
+            "id": again.row_id, "state": SendState.WAITING, "due_at": again.due_at, "reason": again.reason[:255],
+            "attempts": again.attempts, "rung": again.rung, "batch": again.batch, "claimed_by": None,
+            "channel": None,
+        }
+        for again in agains
+    ]  # fmt: skip
+    update_each(session, Outgoing, rows, only_if={"state": SendState.CLAIMED})
+
+
+def expire(session: Session, at: datetime) -> int:
+    """Mark what is no longer worth sending (F044, pitfall 7)."""
+    changed = session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.state == SendState.WAITING, Outgoing.not_after < at)
+        .values(state=SendState.EXPIRED, settled_at=at, reason=TOO_LATE)
+    )
+    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def recover(session: Session, at: datetime) -> dict[SendState, int]:
+    """Decide what dead senders left claimed (pitfall 6).
+
+    A row whose call never left waits again. So does one whose call may have left where WeChat removes doubles: a
+    template message within ten minutes (§4.6), a mass message under its clientmsgid (§4.9). Any other is unknown.
+    """
+    alive = sa.select(Lease.holder).where(Lease.name.startswith(ALIVE), Lease.until > at)
+    left = (
+        Outgoing.state == SendState.CLAIMED,
+        sa.or_(Outgoing.claimed_by.is_(None), Outgoing.claimed_by.not_in(alive)),
+    )
+    is_safe = sa.or_(
+        Outgoing.channel.is_(None),
+        Outgoing.channel == Channel.MASS,
+        sa.and_(Outgoing.channel == Channel.TEMPLATE, Outgoing.claimed_at > at - DOUBLES_ARE_REMOVED_FOR),
+    )
+    again = session.execute(
+        sa.update(Outgoing).where(*left, is_safe).values(state=SendState.WAITING, claimed_by=None)
+    )
+    unknown = session.execute(
+        sa.update(Outgoing).where(*left).values(state=SendState.UNKNOWN, settled_at=at, reason=INTERRUPTED)
+    )
+    return {SendState.WAITING: again.rowcount, SendState.UNKNOWN: unknown.rowcount}  # type: ignore[attr-defined]
+
+
+def is_somebody_sending(session: Session, at: datetime) -> bool:
+    """Whether a sender lives at this instant."""
+    lives = sa.exists().where(Lease.name.startswith(ALIVE), Lease.until > at)
+    return bool(session.scalar(sa.select(lives)))
+
+
+# --- what WeChat says later ----------------------------------------------------------------------------------
+
+
+def report_delivery(session: Session, openid: str, msgid: str, status: str, at: datetime) -> bool:
+    """What WeChat says later about a template message or a subscription notification (§2.3, §2.4).
+
+    Returns whether a row was found. The event may overtake the answer to the call: then the row is still claimed
+    and has no msgid yet.
+    """
+    said = status.replace(" ", "").lower()
+    state, reason = (SendState.DELIVERED, None) if said == "success" else (SendState.REFUSED, _refusal(said))
+    row_id = session.scalar(
+        sa.select(Outgoing.id).where(Outgoing.msgid == msgid, Outgoing.openid == openid)
+    ) or session.scalar(
+        sa.select(Outgoing.id)
+        .where(
+            Outgoing.openid == openid,
+            Outgoing.state == SendState.CLAIMED,
+            Outgoing.channel.in_((Channel.TEMPLATE, Channel.SUBSCRIPTION)),
+            Outgoing.msgid.is_(None),
+        )
+        .order_by(Outgoing.claimed_at)
+        .limit(1)
+    )
+    if row_id is None:
+        return False
+    session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.id == row_id, Outgoing.state.in_((SendState.CLAIMED, SendState.SENT)))
+        .values(state=state, reason=reason, settled_at=at, msgid=msgid)
+    )
+    return True
+
+
+def report_mass(session: Session, msgid: str, status: str, at: datetime) -> int:
+    """What became of a mass message as a whole (§2.3): WeChat does not tell who of the list was left out.
+
+    “send success” leaves the rows sent; a failure refuses them all. Returns how many rows it concerns.
+    """
+    said = status.replace(" ", "").lower()
+    rows = Outgoing.msgid == msgid, Outgoing.channel == Channel.MASS, Outgoing.state == SendState.SENT
+    if said == "sendsuccess":
+        return session.scalar(sa.select(sa.func.count()).select_from(Outgoing).where(*rows)) or 0
+    reason = f"微信没有发出这次群发（{status[:32]}）"
+    changed = session.execute(
+        sa.update(Outgoing).where(*rows).values(state=SendState.REFUSED, reason=reason, settled_at=at)
+    )
+    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def _refusal(status: str) -> str:
+    if "userblock" in status or "userrefuse" in status:
+        return "对方设置了拒收"
+    if "freqlimit" in status:
+        return "微信限制了给此人发送的频率"
+    return "微信内部发送失败"
+
+
+# --- counting ------------------------------------------------------------------------------------------------
+
+
+def tally(session: Session, campaign: str) -> dict[SendState, int]:
+    """How many rows of a campaign are in each state; every state is named, so the sum is the audience."""
+    rows = session.execute(
+        sa.select(Outgoing.state, sa.func.count()).where(Outgoing.campaign == campaign).group_by(Outgoing.state)
+    ).all()
+    counted: dict[SendState, int] = {row[0]: row[1] for row in rows}
+    return {state: counted.get(state, 0) for state in SendState}
+
+
+def waits_until(session: Session, campaign: str, at: datetime) -> datetime | None:
+    """When the first waiting row of a campaign is due, if that is after `at`; None when something may go now."""
+    first = session.scalar(
+        sa.select(sa.func.min(Outgoing.due_at)).where(
+            Outgoing.campaign == campaign, Outgoing.state.in_((SendState.WAITING, SendState.CLAIMED))
+        )
+    )
+    return first if first is not None and first > at else None

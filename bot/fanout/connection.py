@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from bot.fanout.calls import Answer, Call, Outcome
 from bot.fanout.response import ResponseReader, Unreadable
 
+GLANCE = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
+
 
 class Owner(Protocol):
     """Who is told what happens on a connection."""
@@ -44,7 +46,7 @@ class Connection(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether nothing lies unread in the socket: not even the end, which would mean that the host has hung up."""
         try:
-            self._raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self._raw.recv(1, GLANCE)
         except BlockingIOError:
             return True
         except OSError:
@@ -123,7 +125,7 @@ class Connection(asyncio.Protocol):
 
 def _as_object(body: bytearray) -> dict[str, Any] | None:
     try:
-        result = json.loads(body)
+        result = json.loads(body.decode())
     except (ValueError, RecursionError):
         return None
     return result if isinstance(result, dict) else None

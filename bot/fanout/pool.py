@@ -25,6 +25,8 @@ OPENING_AT_ONCE = 64
 #: What lies unread on a connection is read within this time; only then is it offered again.
 READ_FIRST_SECONDS = 0.01
 BACK_OFF_SECONDS, BACK_OFF_AT_MOST_SECONDS = 0.05, 5.0
+#: After so many new connections in a row that brought no answer, what waits is not tried on yet another.
+HOPELESS_FAILURES = 3
 GLANCE_SECONDS = 0.25
 FLUSH_SECONDS, FLUSH_ANSWERS = 0.05, 256
 
@@ -133,8 +135,8 @@ class Pool:
         self._resting.discard(connection)
         if not connection.carried:
             self._back_off("connection cut before its first answer")
-            if not connection.written:
-                self._give_back_if_alone("连接一建立就断开")
+            if not connection.written or self._failures >= HOPELESS_FAILURES:
+                self._give_back_if_alone("连得上，却得不到回答")
         self._move()
 
     # --- connections -------------------------------------------------------------------------------------

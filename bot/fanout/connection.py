@@ -43,6 +43,11 @@ class Connection(asyncio.Protocol):
         """Whether it could carry a call, as far as the loop has heard."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it has neither carried a call nor rested yet."""
+        return self.since == 0.0
+
     def is_quiet(self) -> bool:
         """Whether nothing lies unread in the socket: not even the end, which would mean that the host has hung up."""
         try:
@@ -106,14 +111,16 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         self.carried += 1
         response = self._response
-        if not response.is_reusable:
+        result = _as_object(response.body) if response.status == 200 else {}
+        # Who did not speak WeChat's language may go on talking: the next call must not hear that.
+        if result is None or not response.is_reusable:
             self.close()
         if response.status != 200:
-            return self._answer(Outcome.STATUS, response.status, detail=f"HTTP {response.status}")
-        result = _as_object(response.body)
-        if result is None:
-            return self._answer(Outcome.MAY_HAVE_LEFT, 200, detail="回答不是微信的格式")
-        return self._answer(Outcome.ANSWERED, 200, result)
+            self._answer(Outcome.STATUS, response.status, detail=f"HTTP {response.status}")
+        elif result is None:
+            self._answer(Outcome.MAY_HAVE_LEFT, 200, detail="回答不是微信的格式")
+        else:
+            self._answer(Outcome.ANSWERED, 200, result)
 
     def _answer(
         self, outcome: Outcome, status: int | None = None, result: dict[str, Any] | None = None, detail: str = ""

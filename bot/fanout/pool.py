@@ -133,9 +133,10 @@ class Pool:
         """The connection has ended."""
         self._idle.pop(connection, None)
         self._resting.discard(connection)
-        if not connection.carried:
-            self._back_off("connection cut before its first answer")
-            if not connection.written or self._failures >= HOPELESS_FAILURES:
+        was_slammed = connection.is_new
+        if was_slammed or (connection.written and not connection.carried):
+            self._back_off("cut before its first answer")
+            if was_slammed or self._failures >= HOPELESS_FAILURES:
                 self._give_back_if_alone("连得上，却得不到回答")
         self._move()
 

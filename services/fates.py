@@ -205,10 +205,17 @@ def recover(session: Session, at: datetime) -> dict[SendState, int]:
     return {SendState.WAITING: again.rowcount, SendState.UNKNOWN: unknown.rowcount}  # type: ignore[attr-defined]
 
 
-def is_somebody_sending(session: Session, at: datetime) -> bool:
-    """Whether a sender lives at this instant."""
-    lives = sa.exists().where(Lease.name.startswith(ALIVE), Lease.until > at)
-    return bool(session.scalar(sa.select(lives)))
+def senders(session: Session, at: datetime) -> int:
+    """How many senders live at this instant."""
+    alive = sa.select(sa.func.count()).select_from(Lease).where(Lease.name.startswith(ALIVE), Lease.until > at)
+    return session.scalar(alive) or 0
+
+
+def is_work_waiting(session: Session, at: datetime) -> bool:
+    """Whether any row could be claimed now."""
+    halted = sa.exists().where(Campaign.name == Outgoing.campaign, Campaign.state != CampaignState.RUNNING)
+    is_due = Outgoing.state == SendState.WAITING, Outgoing.due_at <= at, ~halted
+    return session.scalar(sa.select(Outgoing.id).where(*is_due).limit(1)) is not None
 
 
 # --- what WeChat says later ----------------------------------------------------------------------------------

@@ -30,9 +30,7 @@ def open_door(house) -> Iterator[Any]:
 
     def open_(connections: int = 8, timeout_seconds: float = 2.0, base_url: str = "") -> Door:
         wechat = house.settings.wechat
-        client = app._client(
-            wechat, wechat.app_id, wechat.app_secret, house.database, house.parts.now, house.metrics
-        )
+        client = app._client(wechat, wechat.app_id, wechat.app_secret, house.database, house.parts.now, house.metrics)
         door = Door(client.keeper, base_url or house.wechat.url, connections, timeout_seconds)
         opened.append(door)
         return door

@@ -180,7 +180,7 @@ def test_a_connection_with_something_unread_carries_nothing():
 
 
 def test_a_host_that_slams_every_door_is_not_stormed():
-    """It takes connections and cuts them at once. Nobody waits for ever, and few calls are put at risk."""
+    """It takes connections and cuts them at once: one call for each connection is risked, and a few attempts more."""
 
     async def slam(_: object) -> bool:
         return False
@@ -188,9 +188,9 @@ def test_a_host_that_slams_every_door_is_not_stormed():
     with unreliable.running(greeting=slam) as host, sending(host.url, connections=128) as (fanout, answers):
         send(fanout, *map(call, range(2000)))
     assert is_each_answered_once(answers, 2000)
-    assert answers.outcomes[Outcome.NEVER_LEFT] > 1800
+    assert answers.outcomes[Outcome.NEVER_LEFT] > 2000 - 128 - 8
     assert answers.outcomes.keys() <= {Outcome.NEVER_LEFT, Outcome.MAY_HAVE_LEFT}
-    assert host.connections < 100
+    assert host.connections < 128 + 8
 
 
 def test_a_host_that_falls_silent_is_not_fed_all_that_waits(host):

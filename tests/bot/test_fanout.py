@@ -95,6 +95,8 @@ def test_what_is_said_of_a_call_is_what_happened(host, do, bytewise):
     host.bytewise = bytewise
     with sending(host.url, connections=1) as (fanout, answers):
         send(fanout, call(0, do))
+        # A call that is written while the host is hanging up cannot be told from one that was read.
+        assert not BEHAVIOURS[do][1] or host.cuts.acquire(timeout=PATIENCE)
         send(fanout, call(1))
     assert answers.of(0).outcome is BEHAVIOURS[do][2]
     assert answers.of(1).result == json.loads(OK), "the next call is none the worse for it"
@@ -214,24 +216,38 @@ def test_when_the_host_comes_back_so_do_the_calls():
 # --- many calls, all kinds of trouble -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_each_call_is_answered_once_whatever_happens(host, seed):
+    """What never left is sent again, as the engine does: nobody gets anything twice by that."""
     rolls = random.Random(seed)
-    common = ["ok"] * 40 + ["hang"] + [name for name in BEHAVIOURS if name != "hang"]
-    calls = [call(number, rolls.choice(common)) for number in range(600)]
+    common = ["ok"] * 40 + ["hang"] + AT_ONCE
+    calls = [call(number, rolls.choice(common)) for number in range(400)]
+    left = Counter()
     with sending(host.url, connections=16, timeout_seconds=0.5) as (fanout, answers):
         while calls:
-            size = rolls.randrange(1, 60)
-            fanout.submit(calls[:size], TOKEN)
-            del calls[:size]
-            if rolls.random() < 0.2:
-                host.hang_up()
-        assert fanout.drain(PATIENCE)
-        assert fanout.waiting == 0
-    assert is_each_answered_once(answers, 600)
-    for answer in answers:
-        is_true(answer, host.received[answer.call.tag])
-    assert answers.outcomes[Outcome.ANSWERED] > 300
+            send_by_and_by(fanout, calls, rolls, host)
+            assert sorted(a.call.tag for a in answers) == sorted(c.tag for c in calls)
+            for answer in answers:
+                is_true(answer, host.received[answer.call.tag])
+            left += answers.outcomes
+            calls = [answer.call for answer in answers if answer.outcome is Outcome.NEVER_LEFT]
+            answers.clear()
+    del left[Outcome.NEVER_LEFT]
+    assert left.total() == 400
+    assert left[Outcome.ANSWERED] > 150
+
+
+def send_by_and_by(fanout: Fanout, calls: list[Call], rolls: random.Random, host: unreliable.Host) -> None:
+    """In portions, while the host now and then closes every connection it has."""
+    rest = calls[:]
+    while rest:
+        size = rolls.randrange(1, 60)
+        fanout.submit(rest[:size], TOKEN)
+        del rest[:size]
+        if rolls.random() < 0.2:
+            host.hang_up()
+    assert fanout.drain(PATIENCE)
+    assert fanout.waiting == 0
 
 
 def is_true(answer: Answer, received: int) -> None:

@@ -25,6 +25,7 @@ from structlog.testing import capture_logs
 from bot.client import stable_token
 from bot.fanout import Answer, Call, Fanout, Outcome, Overfull
 from bot.fanout.connection import Connection
+from bot.fanout.pool import FLUSH_ANSWERS
 from bot.fanout.response import ResponseReader, Unreadable
 from simulator import testing
 from simulator.account import Account
@@ -169,8 +170,40 @@ def test_a_connection_that_was_closed_while_it_rested_costs_no_call(host):
     assert set(host.received.values()) == {1}
 
 
-def test_a_connection_with_something_unread_carries_nothing():
-    """Be it the host's goodbye or words that nobody asked for, and be it before the loop has heard of it."""
+def test_a_goodbye_that_the_loop_has_not_heard_costs_no_call(host):
+    """The host hangs up while the loop is kept busy with handing over answers; calls are waiting."""
+    answers = Answers()
+
+    def hear(batch: list[Answer]) -> None:
+        answers.extend(batch)
+        if len(batch) == FLUSH_ANSWERS:
+            host.hang_up()
+
+    with closing(Fanout(host.url, hear, connections=1)) as fanout:
+        send(fanout, *map(call, range(FLUSH_ANSWERS + 50)))
+    assert answers.outcomes == {Outcome.ANSWERED: FLUSH_ANSWERS + 50}
+    assert host.connections == 2
+
+
+@pytest.mark.parametrize("do", ["page", "no JSON object", "no text", "too long", "twice", "no HTTP", "huge"])
+def test_who_does_not_speak_as_wechat_does_is_not_spoken_to_again(host, do):
+    """The rest of what it says would be taken for the next answer."""
+    with sending(host.url, connections=1) as (fanout, _):
+        send(fanout, call(0, do))
+        send(fanout, call(1))
+    assert host.connections == 2
+
+
+@pytest.mark.parametrize("do", ["ok", "chunked", "continue", "refused token", "bad gateway", "elsewhere"])
+def test_a_proper_response_leaves_the_connection_as_good_as_it_was(host, do):
+    with sending(host.url, connections=1) as (fanout, _):
+        send(fanout, call(0, do))
+        send(fanout, call(1))
+    assert host.connections == 1
+
+
+def test_something_unread_is_noticed():
+    """The host's goodbye, or words that nobody asked for."""
     for last_words in (b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"):
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -426,6 +459,14 @@ def test_a_response_reads_the_same_however_it_is_split(name, data):
     cuts = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1))))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     assert read(pieces) == read([whole])
+
+
+@pytest.mark.parametrize("more", [response(), response()[:10], b"\x00"])
+def test_what_follows_a_response_spoils_the_connection(more):
+    reader = ResponseReader()
+    reader.feed(response() + more)
+    assert (reader.is_whole, reader.status, bytes(reader.body)) == (True, 200, OK)
+    assert not reader.is_reusable
 
 
 @given(st.binary(max_size=200), st.integers(0, 60))

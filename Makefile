@@ -33,8 +33,9 @@ fix: $(VENV)/.installed  ## 自动整理代码 · format and mend
 demo: $(VENV)/.installed  ## 只装演示数据 · load the demo data only
 	@$(BIN)/python app.py demo
 
-bench: $(VENV)/.installed  ## 周五签到风暴，与两个参照系并测 · the Friday storm beside two references
+bench: $(VENV)/.installed  ## 周五签到风暴和群发，与参照系并测 · the Friday storm and the sending, beside others
 	@$(BIN)/python -m bench storm
+	@$(BIN)/python -m bench fanout
 
 lock: $(VENV)/.installed  ## 重新锁定依赖 · lock the dependencies anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.txt

@@ -68,6 +68,8 @@ class Host:
         self.tokens: list[str] = []
         self.connections = 0
         self.bytewise = False
+        #: Released once for each connection that was cut because a call asked for it.
+        self.cuts = threading.Semaphore(0)
         self._greeting = greeting
         self._tls = tls
         self._socket = at or socket.create_server(("127.0.0.1", 0))
@@ -137,6 +139,7 @@ class Host:
             # What was written arrives first: this is the end of a connection, not its destruction.
             writer.close()
             await writer.wait_closed()
+            self.cuts.release()
         return not is_cut
 
 

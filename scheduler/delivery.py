@@ -143,7 +143,7 @@ class Delivery:
             allowed = min(self._room(), pace.allowance(session, wall, self._sending.per_second))
             if allowed == 0:
                 return []
-            rows = fates.claim(session, at, self._holder, allowed, queued_at=self._only_queued_at)
+            rows = fates.due(session, at, allowed, queued_at=self._only_queued_at)
             pace.spend(session, wall, len(rows), self._sending.per_second)
             return self._planner.plan(session, rows, at, self._holder)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Pace, insert_new
+from models import Pace
 
 NAME = "sending"
 
@@ -17,7 +17,7 @@ def allowance(session: Session, at: datetime, per_second: float) -> int:
 
     Holds the row until the caller's transaction ends, so that two senders cannot take the same second.
     """
-    since = at - max(_row(session, at).free_at, at - _burst(per_second))
+    since = at - max(_row(session).free_at, at - _burst(per_second))
     return max(0, int(since.total_seconds() * per_second + 1e-6))
 
 
@@ -29,7 +29,7 @@ def spend(session: Session, at: datetime, messages: int, per_second: float) -> N
 
 def hold(session: Session, until: datetime) -> None:
     """Nothing leaves before `until`: WeChat said that we are too fast (45011)."""
-    row = _row(session, until)
+    row = _row(session)
     row.free_at = max(row.free_at, until)
 
 
@@ -38,8 +38,7 @@ def _burst(per_second: float) -> timedelta:
     return timedelta(seconds=1 + 1 / per_second)
 
 
-def _row(session: Session, at: datetime) -> Pace:
-    insert_new(session, Pace, [{"name": NAME, "free_at": at - timedelta(seconds=1)}])
-    return session.scalars(
-        sa.select(Pace).where(Pace.name == NAME).with_for_update().execution_options(populate_existing=True)
-    ).one()
+def _row(session: Session) -> Pace:
+    """The one row; the migration made it, so that two senders never race to be the first."""
+    held = sa.select(Pace).where(Pace.name == NAME).with_for_update()
+    return session.scalars(held.execution_options(populate_existing=True)).one()

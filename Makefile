@@ -34,8 +34,7 @@ demo: $(VENV)/.installed  ## 只装演示数据 · load the demo data only
 	@$(BIN)/python app.py demo
 
 bench: $(VENV)/.installed  ## 周五签到风暴和群发，与参照系并测 · the Friday storm and the sending, beside others
-	@$(BIN)/python -m bench storm
-	@$(BIN)/python -m bench fanout
+	@status=0; for what in storm fanout; do $(BIN)/python -m bench $$what || status=1; done; exit $$status
 
 lock: $(VENV)/.installed  ## 重新锁定依赖 · lock the dependencies anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.txt

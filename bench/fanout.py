@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,36 +207,33 @@ def lines(results: Results) -> list[str]:
         f"{plan.rounds} rounds in turn, medians · the limit is connections ÷ latency",
         f"{machine['cores']} cores, the local WeChat included · Python {machine['python']}",
         "",
-        *laid_out([*zip(*COLUMNS, strict=True), *map(results_row(results), _asked(plan))]),
+        *laid_out([*zip(*COLUMNS, strict=True), *(_row(results, sender) for sender in _asked(plan))]),
     ]
     said += [f"{key}: could not be measured 未能测量: {reason}" for key, reason in results.unavailable.items()]
     return said + [""] * bool(_held_up(results)) + _held_up(results)
 
 
-def results_row(results: Results) -> Callable[[Sender], Sequence[str]]:
-    """Makes a row of the table for a sender."""
+def _row(results: Results, sender: Sender) -> Sequence[str]:
+    def show(figure: str, form: str) -> str:
+        value = results.middle(sender.key, figure)
+        return "–" if value is None else format(value, form)
 
-    def row(sender: Sender) -> Sequence[str]:
-        def show(figure: str, form: str) -> str:
-            value = results.middle(sender.key, figure)
-            return "–" if value is None else format(value, form)
-
-        rate = results.middle(sender.key, "rate")
-        limit = sender.connections / results.plan.latency_seconds if results.plan.latency_seconds else None
-        return (
-            sender.title,
-            str(sender.connections),
-            show("rate", ",.0f"),
-            f"{rate / limit:.0%}" if rate and limit else "–",
-            show("cpu_per_thousand", ".3f"),
-            show("peak_mb", ".1f"),
-            show("grown_mb", ".1f"),
-            *(str(sum(getattr(run, name) for run in _of(results, sender))) for name in ("missing", "doubled")),
-            show("wechat_share", ".0%"),
-            *(_times(results, sender, figure) for figure in ("rate", "cpu_per_thousand")),
-        )
-
-    return row
+    rate, latency = results.middle(sender.key, "rate"), results.plan.latency_seconds
+    runs = [run for run in results.runs if run.sender == sender.key]
+    return (
+        sender.title,
+        str(sender.connections),
+        show("rate", ",.0f"),
+        f"{rate * latency / sender.connections:.0%}" if rate and latency else "–",
+        show("cpu_per_thousand", ".3f"),
+        show("peak_mb", ".1f"),
+        show("grown_mb", ".1f"),
+        str(sum(run.missing for run in runs)),
+        str(sum(run.doubled for run in runs)),
+        show("wechat_share", ".0%"),
+        _times(results, sender, "rate"),
+        _times(results, sender, "cpu_per_thousand"),
+    )
 
 
 def _times(results: Results, sender: Sender, figure: str) -> str:
@@ -252,10 +249,6 @@ def _held_up(results: Results) -> list[str]:
         for sender in _asked(results.plan)
         if (share := results.middle(sender.key, "wechat_share") or 0.0) > BUSY_SHARE
     ]
-
-
-def _of(results: Results, sender: Sender) -> Iterable[Run]:
-    return (run for run in results.runs if run.sender == sender.key)
 
 
 def _asked(plan: Plan) -> list[Sender]:

@@ -202,6 +202,15 @@ def test_a_proper_response_leaves_the_connection_as_good_as_it_was(host, do):
     assert host.connections == 1
 
 
+def test_what_nobody_asked_for_is_nobodys_answer(host):
+    with sending(host.url, connections=1) as (fanout, answers):
+        send(fanout, call(0))
+        host.blurt(response(b'{"errcode":43004}'))
+        send(fanout, call(1))
+    assert answers.of(1).result["errcode"] == 0
+    assert host.connections == 2
+
+
 def test_something_unread_is_noticed():
     """The host's goodbye, or words that nobody asked for."""
     for last_words in (b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"):

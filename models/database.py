@@ -21,7 +21,8 @@ class Database:
         self.url = sa.make_url(url)
         options: dict[str, Any] = {"pool_pre_ping": self.url.get_backend_name() != "sqlite"}
         if not self.is_sqlite:
-            options |= {"pool_size": pool_size, "max_overflow": 8, "pool_timeout": 4}
+            # The connection that was used last has its statements prepared.
+            options |= {"pool_size": pool_size, "max_overflow": 8, "pool_timeout": 4, "pool_use_lifo": True}
         self.engine = sa.create_engine(self.url, **options)
         self.engine.dialect.vault = vault  # type: ignore[attr-defined]
         self.vault = vault

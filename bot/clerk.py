@@ -6,11 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-import structlog
-
 from bot.once import Answered, Delivery, Stored
-
-log = structlog.get_logger("clerk")
 
 MAX_COMPANY = 128
 
@@ -30,7 +26,9 @@ class Ticket:
         self._gate.acquire()
 
     def settle(self, answer: Answered | None = None, error: Exception | None = None) -> None:
-        """Let everybody through who waits, once."""
+        """Let everybody through who waits. What was settled first stays."""
+        if self.is_settled:
+            return
         self.answer, self.error, self.is_settled = answer, error, True
         self._gate.release()
 
@@ -42,7 +40,7 @@ class Ticket:
 
 
 class Clerk:
-    """One thread that takes all who wait and serves them; `serve` settles every ticket or raises."""
+    """One thread that takes all who wait and has them served, company after company; `serve` raises nothing."""
 
     def __init__(self, serve: Callable[[list[Ticket]], None]) -> None:
         self._serve = serve
@@ -70,12 +68,5 @@ class Clerk:
             while len(came) < MAX_COMPANY and not self._waiting.empty():
                 came.append(self._waiting.get())
             is_open = None not in came
-            company = [ticket for ticket in came if ticket is not None]
-            try:
+            if company := [ticket for ticket in came if ticket is not None]:
                 self._serve(company)
-            except Exception:
-                # Whatever happened, the clerk must go on; recovery finishes what is stored and not answered.
-                log.exception("clerk.company_failed", messages=len(company))
-                for ticket in company:
-                    if not ticket.is_settled:
-                        ticket.settle()

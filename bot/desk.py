@@ -134,17 +134,24 @@ class Desk:
 
     def _serve(self, company: list[Ticket]) -> None:
         try:
-            with self._transaction() as session:
-                stored = self._inbox.store(session, [ticket.delivery for ticket in company])
+            self._store(company)
         except Exception:
             log.exception("inbox.store_failed", messages=len(company))
             for ticket in company:
                 ticket.settle(error=Busy("消息没有存下。"))
             return
+        try:
+            self._share_out(company)
+        except Exception:
+            log.exception("desk.company_failed", messages=len(company))
+            self._let_go(company)
+
+    def _store(self, company: list[Ticket]) -> None:
+        with self._transaction() as session:
+            stored = self._inbox.store(session, [ticket.delivery for ticket in company])
         for ticket, each in zip(company, stored, strict=True):
             ticket.stored = each
         self._metrics.batch.observe(len(company))
-        self._share_out(company)
 
     def _share_out(self, company: list[Ticket]) -> None:
         together = []
@@ -163,15 +170,18 @@ class Desk:
             self._finish(together, self._answering.together)
 
     def _finish(self, tickets: list[Ticket], answers: Answers) -> None:
-        """Whatever happens, nobody waits for a ticket that nobody works on; recovery finishes the message."""
         try:
             for ticket, answer in zip(tickets, answers(tickets), strict=True):
                 self._settle(ticket, answer)
         except Exception:
             log.exception("desk.answer_failed", messages=len(tickets))
-            for ticket in tickets:
-                if not ticket.is_settled:
-                    self._settle(ticket, None)
+            self._let_go(tickets)
+
+    def _let_go(self, tickets: list[Ticket]) -> None:
+        """Nobody waits for what nobody works on; recovery finishes the messages."""
+        for ticket in tickets:
+            if not ticket.is_settled:
+                self._settle(ticket, None)
 
     def _start_working(self, ticket: Ticket) -> bool:
         return self._working.setdefault(ticket.delivery.key, ticket) is ticket

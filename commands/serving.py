@@ -40,7 +40,6 @@ SWEEP_SECONDS = 1
 LOOK_SECONDS = 5
 RECOVER_SECONDS = 5
 DIE_WITH_PARENT = 1
-SWITCH_SECONDS = 0.02
 
 
 @click.command(short_help="全部在一个进程里运行 · everything in one process")
@@ -235,11 +234,9 @@ def _require_free_port(host: str, port: int) -> None:
 
 
 def _settle_down() -> None:
-    """What is loaded stays: the collector need not look at it again with every few hundred messages. And the
-    threads, which mostly wait, need not take the interpreter from each other every 5 ms."""
+    """What is loaded stays: the collector need not look at it again with every few hundred messages."""
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _die_with_parent() -> None:

@@ -173,7 +173,7 @@ def test_two_messages_at_once_do_not_lose_a_step(house):
     assert sum("标题是什么" in reply for reply in replies) == 1
     with house.database.reading() as session:
         said = session.scalar(sa.select(Conversation.said).where(Conversation.openid == zhao_min.openid))
-    assert said == '{"audience": "county", "place": "2"}'
+    assert said == '{"audience": "县:", "place": "二七区"}'
 
 
 def _delivery(house: Any, openid: str, text: str, msg_id: str) -> Delivery:

@@ -214,6 +214,9 @@ def _leave() -> None:
 
 def _on_stop(stop: Callable[[], None]) -> None:
     def handle(_number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            # Whoever asks twice does not want to wait.
+            signal.signal(each, signal.SIG_DFL)
         stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -458,6 +458,9 @@ def test_in_an_open_circuit_nobody_is_called(house, zhang_wei):
     assert house.wechat.calls(TOKEN) <= 2
     assert all(row(house, f"n{n}").state is SendState.WAITING for n in range(20))
     assert all(row(house, f"n{n}").attempts == 0 for n in range(20))
+    with house.database.reading() as session:
+        told = session.scalars(sa.select(Outgoing).where(Outgoing.campaign.like("alarm:token:%"))).all()
+    assert told, "the office hears of it as soon as anything can be sent again"
 
 
 def test_a_wechat_that_cannot_be_reached_uses_up_no_attempt(open_house, local_wechat):

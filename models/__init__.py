@@ -1,8 +1,10 @@
 """Tables, constraints, and questions a row can answer alone."""
 
+from models.accounts import Account, AccountSession, BackupCode
+from models.audit import AuditEntry, AuditSeal
 from models.base import Base, Database, Labelled, among, dialect_of, insert_all, insert_new
 from models.broadcasts import AudienceKind, Broadcast, BroadcastState
-from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
+from models.clockwork import Credential, Due, DueState, Lease
 from models.consultations import (
     CaseNumber,
     CaseState,
@@ -23,11 +25,15 @@ from models.switches import Switch
 from models.vault import Unreadable, Vault
 
 __all__ = [
+    "Account",
+    "AccountSession",
     "Affiliation",
     "Answer",
     "Attendance",
     "AudienceKind",
     "AuditEntry",
+    "AuditSeal",
+    "BackupCode",
     "Base",
     "BindingClaim",
     "Branch",

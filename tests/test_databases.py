@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 import schema
 from bot import leases
@@ -28,6 +29,7 @@ from clock import parse_instant
 from models import (
     Answer,
     Attendance,
+    AuditEntry,
     Base,
     Consultation,
     Database,
@@ -41,7 +43,7 @@ from models import (
 )
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
-from services import outbox
+from services import audit, outbox
 from services.outbox import Letter, Recipient
 from tests import servers
 from tests.conftest import SECRET, House, furnish
@@ -255,6 +257,26 @@ def test_what_is_sent_and_reported_is_written_down(house):
     with house.database.reading() as session:
         row = session.scalar(sa.select(Outgoing).where(Outgoing.campaign == "one"))
     assert row.state is SendState.DELIVERED, row.reason
+
+
+def test_the_audit_is_refused_changes_and_sealed_in_one_chain(house):
+    for n in range(3):
+        with house.database.transaction() as session:
+            audit.note(session, AT, None, "test", f"x:{n}", "有内容")
+    for statement in ("UPDATE audit SET act = 'other'", "DELETE FROM audit"):
+        with pytest.raises(DatabaseError, match="never changed"), house.database.transaction() as session:
+            session.execute(sa.text(statement))
+
+    def seal(_n: int) -> None:
+        with suppress(IntegrityError), house.database.transaction() as session:
+            audit.seal(session, everything=True)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(seal, range(8)))
+    with house.database.reading() as session:
+        report = audit.verify(session)
+    assert report.is_whole, report.breaks
+    assert (report.sealed, report.unsealed) == (count(house, AuditEntry), 0)
 
 
 def test_statistics_can_be_refreshed(house, tmp_path: Path):

@@ -6,6 +6,7 @@ address, telephone number and WeChat account is invented. It is written only int
 
 from demo.days import open_now, open_today
 from demo.loading import Summary, load
+from demo.logins import open_accounts
 from demo.members import load_members
 
-__all__ = ["Summary", "load", "load_members", "open_now", "open_today"]
+__all__ = ["Summary", "load", "load_members", "open_accounts", "open_now", "open_today"]

@@ -16,9 +16,9 @@ def moment(at: datetime | None) -> str:
     return f"{beijing(at):%Y-%m-%d %H:%M}" if at else "—"
 
 
-def clock_time(at: datetime | None) -> str:
-    """09:02:31, in Beijing time."""
-    return f"{beijing(at):%H:%M:%S}" if at else "—"
+def wall_time(at: datetime) -> str:
+    """09:02, in Beijing time."""
+    return f"{beijing(at):%H:%M}"
 
 
 def day(on: date | None) -> str:
@@ -78,7 +78,7 @@ def campaign(key: str) -> str:
 
 FILTERS: dict[str, Callable[..., object]] = {
     "moment": moment,
-    "clock_time": clock_time,
+    "wall_time": wall_time,
     "day": day,
     "act": acts.act,
     "campaign": campaign,

@@ -19,7 +19,8 @@ function read(table) {
 function draw(box) {
   const { places, series } = read(document.getElementById(box.dataset.of));
   const used = series.filter((each) => each.cells.some((cell) => Number(cell.textContent) > 0));
-  const lying = box.dataset.chart === "stack";
+  const stacked = box.dataset.chart === "stack";
+  const lying = box.dataset.chart !== "bar";
   const size = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const text = { fontSize: size * 0.85, color: "#39424f" };
   const labels = { type: "category", data: places, inverse: lying, axisLabel: { ...text, interval: lying ? 0 : "auto" }, axisTick: { show: false } };
@@ -37,7 +38,7 @@ function draw(box) {
     series: (used.length ? used : series.slice(0, 1)).map((each) => ({
       name: each.name,
       type: "bar",
-      stack: lying ? "all" : undefined,
+      stack: stacked ? "all" : undefined,
       barMaxWidth: size * 1.6,
       data: each.cells.map((cell) => ({ value: Number(cell.textContent), address: cell.querySelector("a")?.href })),
     })),

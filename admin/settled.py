@@ -6,14 +6,10 @@ from dataclasses import dataclass
 
 from config import Settings
 from services import branches, logins, overview, passwords, people, reach, retention
+from services.calendar import OnHoliday, SecondWeek
 
 OPERATOR = "运维，config.yaml 的 {key}"
 CODE = "写在程序里，改要出新版本"
-SECOND_WEEK = {
-    "second_friday": "当月第二个星期五",
-    "second_row": "月历第二行（周一起）的星期五",
-}
-ON_HOLIDAY = {"skip": "不举行", "before": "提前到前一个工作日", "after": "推后到下一个工作日"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +38,11 @@ def _days(settings: Settings) -> list[Line]:
     return [
         Line("党员学习日", "每周五", "把每周周五定为“党员学习日”", "工作报告 L12", CODE),
         Line(
-            "党员活动日", SECOND_WEEK[calendar.second_week], "“每月的第二周的星期五”有两种读法，由本会定一种",
+            "党员活动日", "当月" + SecondWeek[calendar.second_week.upper()].label, "“每月的第二周的星期五”有两种读法，由本会定一种",
             "工作报告 L12", OPERATOR.format(key="calendar.second_week"),
         ),
         Line(
-            "逢节假日", ON_HOLIDAY[calendar.on_holiday], "报告没有说节假日怎么办，由本会定",
+            "逢节假日", OnHoliday[calendar.on_holiday.upper()].label, "报告没有说节假日怎么办，由本会定",
             "工作报告 L12 未定", OPERATOR.format(key="calendar.on_holiday"),
         ),
         Line("学习日与活动日同一天", "合为一次，只发一条通知", "不为同一天打扰两次", "不增加负担（P1）", CODE),
@@ -117,7 +113,7 @@ def _privacy() -> list[Line]:
         ),
         Line(
             "保存多久", f"收到的消息 {retention.INBOX_DAYS} 天，草稿 {retention.DRAFT_DAYS} 天，通知文字 {retention.NOTICE_DAYS} 天，"
-            f"任务记录 {retention.DUE_DAYS} 天", "用不着的不留", "最少数据（P5）", CODE,
+            f"任务记录 {retention.DUE_DAYS} 天，登录记录 {retention.SESSION_DAYS} 天", "用不着的不留", "最少数据（P5）", CODE,
         ),
         Line("支部至少几名党员", f"{branches.FEWEST_MEMBERS} 名", "组织页据此提示名册不全", "党章第三十条", CODE),
         Line("账号权限", "随名册里的任职，到期当天失效", "人走权收，不靠人记得", "本会约定", "任职由办公室登记"),

@@ -13,9 +13,8 @@ from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
 from models import Account, AccountSession, BackupCode, Person, Post
 from services import audit, logins, passwords, people
+from services.retention import SESSION_DAYS
 
-#: The list of accounts tells the last use within so long.
-RECENT = timedelta(days=90)
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
 
@@ -77,7 +76,9 @@ def lines(session: Session, at: datetime) -> list[Line]:
     for person_id, role in session.execute(held.distinct()):
         roles.setdefault(person_id, []).append(role.label)
     used: dict[int, list[AccountSession]] = {}
-    for row in session.scalars(sa.select(AccountSession).where(AccountSession.made_at > at - RECENT)):
+    for row in session.scalars(
+        sa.select(AccountSession).where(AccountSession.made_at > at - timedelta(days=SESSION_DAYS))
+    ):
         used.setdefault(row.account_id, []).append(row)
     return [
         Line(

@@ -6,6 +6,7 @@ import ast
 import html
 import re
 from datetime import timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from admin import acts, vendor
 from models import (
     AuditEntry,
     Branch,
+    Broadcast,
+    BroadcastState,
     CaseState,
     CaseStep,
     Consultation,
@@ -31,6 +34,7 @@ from models import (
 )
 from services import outbox, switches
 from services.outbox import Letter
+from tests.console import addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -258,8 +262,6 @@ def test_a_report_foots_to_its_audience_and_names_the_reasons(office):
         letter = Letter(NoticeKind.BROADCAST, "broadcast:999", {"text": "t"}, outbox.accounts_of(session, people))
         outbox.queue(session, letter, office.clock.at)
     with office.database.transaction() as session:
-        from models import Broadcast, BroadcastState
-
         session.add(
             Broadcast(
                 id=999, author_id=people[0], audience="all", title="防汛值班", words="请各支部值班", code="1234",
@@ -363,3 +365,41 @@ def test_files_may_be_kept_and_pages_may_not(office):
     sheet = re.search(r'href="(/console/static/console.css[^"]+)"', page)[1]
     assert "immutable" in visitor.open(sheet).headers["Cache-Control"]
     assert visitor.open("/console/").headers["Cache-Control"] == "no-store"
+
+
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+class Nesting(HTMLParser):
+    """Notes every end tag that closes something else, and every id that stands twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: set[str] = set()
+        self.faults: list[str] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id" and value in self.ids:
+                self.faults.append(f"id {value} twice")
+            if name == "id":
+                self.ids.add(value)
+
+    def handle_endtag(self, tag) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> at {self.getpos()}")
+
+
+@pytest.mark.parametrize("name", ["office", "secretary"])
+def test_every_page_is_well_nested(office, case, name):
+    visitor = office.visitor(name)
+    with office.database.transaction() as session:
+        letter = Letter(NoticeKind.STUDY_DAY, "study_day:x", {"text": "t"}, outbox.accounts_of(session, [1]))
+        outbox.queue(session, letter, office.clock.at)
+    for path in addresses.of(office).values():
+        page = Nesting()
+        page.feed(visitor.open(path).get_data(as_text=True))
+        assert (page.faults, page.open) == ([], []), path

@@ -63,5 +63,5 @@ def read(session: Session, scope: Scope, case: Consultation, at: datetime) -> li
 
 def may_read(session: Session, scope: Scope, case: Consultation) -> bool:
     """Whether somebody handles a case, so that its words are theirs to read."""
-    mine = sa.select(Consultation.id).where(Consultation.id == case.id, scope.desk.visible)
+    mine = sa.select(Consultation.id).where(Consultation.id == case.id, scope.words)
     return session.scalar(mine) is not None

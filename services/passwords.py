@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import unicodedata
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,8 +19,12 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _turns = threading.BoundedSemaphore(2)
 # No letters or digits that are taken for one another when read from paper.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-#: Tried in place of the password of an account that does not exist, so that the answer takes as long.
-_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+@cache
+def _nobody() -> str:
+    """Tried in place of the password of an account that does not exist, so that the answer takes as long."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def first() -> str:
@@ -37,7 +42,7 @@ def matches(password: str, sealed: str | None) -> bool:
     """Whether a password is the sealed one. Takes its time, so never inside a transaction."""
     with _turns:
         try:
-            return _hasher.verify(sealed or _NOBODY, _same(password)) and sealed is not None
+            return _hasher.verify(sealed or _nobody(), _same(password)) and sealed is not None
         except (VerificationError, InvalidHashError):
             return False
 

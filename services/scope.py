@@ -18,6 +18,7 @@ from models import (
     AudienceKind,
     Branch,
     Broadcast,
+    CaseState,
     Consultation,
     Gathering,
     Person,
@@ -27,6 +28,7 @@ from models import (
 )
 from services import audit, cases, people
 from services.cases import Desk
+from services.consultations import LOW_RATING
 
 OUTSIDE = "没有这一项，或它不在您的管理范围内。"
 #: These see the whole city; the auditor reads and changes nothing.
@@ -46,7 +48,7 @@ class Scope:
     county_ids: frozenset[int]
     branch_ids: frozenset[int]
     station_ids: frozenset[int]
-    #: Whose cases may be listed, and whose words may be read (P5).
+    #: The same posts as the chat reads them, for consultations.
     desk: Desk
 
     @property
@@ -94,8 +96,16 @@ class Scope:
 
     @property
     def cases(self) -> Condition:
-        """Cases that may be listed, by number and figures; their words are another question: `desk.visible`."""
+        """Cases that may be listed, by number and figures; their words are another question."""
         return sa.true() if self.is_city else self.desk.reach
+
+    @property
+    def words(self) -> Condition:
+        """Cases whose words are somebody's to read (P5): the handler's; while it waits, those on duty in its county; what
+        is dangerous or was rated low, the office that has to look into it."""
+        waits = sa.and_(Consultation.state == CaseState.WAITING, Consultation.county_id.in_(self.desk.counties))
+        grave = sa.or_(Consultation.is_dangerous, Consultation.rating <= LOW_RATING)
+        return sa.or_(Consultation.lawyer_id == self.person_id, waits, sa.and_(self.desk.visible, grave))
 
     @property
     def broadcasts(self) -> Condition:

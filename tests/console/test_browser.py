@@ -17,7 +17,8 @@ from tests.console import addresses, shots
 from tests.console.browser import WIDTHS, Missing, at_width, browser, log_in, overflow, served
 from tests.console.conftest import Office
 
-pytestmark = pytest.mark.xdist_group("browser")
+# Some tests open every page three times, on whatever machine.
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(400)]
 #: What axe calls serious or worse is a person who cannot go on.
 GRAVE = {"serious", "critical"}
 

@@ -231,6 +231,28 @@ def test_the_office_sees_a_case_and_not_its_words(office, case, name):
     assert "oCitizen" not in visitor.open(path).get_data(as_text=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "may"),
+    [
+        ("office", {"state": CaseState.WAITING, "lawyer_id": None}, False),
+        ("lawyer", {"state": CaseState.WAITING, "lawyer_id": None}, True),
+        ("office", {"is_dangerous": True}, True),
+        ("county", {"is_dangerous": True}, True),
+        ("office", {"state": CaseState.CLOSED, "rating": 1}, True),
+        ("county", {"state": CaseState.CLOSED, "rating": 1}, False),
+        ("auditor", {"is_dangerous": True}, False),
+    ],
+)
+def test_who_else_may_read_the_words(office, case, name, values, may):
+    """On duty while it waits; the offices what is dangerous, the city's what was rated low; the auditor never."""
+    with office.database.transaction() as session:
+        session.execute(sa.update(Consultation).values(**values))
+    path = f"/console/consultations/{case}"
+    visitor = office.visitor(name)
+    assert ("打开内容" in text(visitor.open(path))) == may
+    assert visitor.send(f"{path}/words", on=path).status_code == (200 if may else 404)
+
+
 def test_its_lawyer_opens_the_words_and_the_look_is_written_down(office, case):
     visitor = office.visitor("lawyer")
     path = f"/console/consultations/{case}"

@@ -43,7 +43,7 @@ def register(pages: Blueprint, settings: Settings, database: Database, now: Now)
         if says or not is_right or usable is None:
             if not says:
                 with database.transaction() as writing:
-                    says = logins.note_wrong(writing, account, name, _where(), at)
+                    says = logins.note_wrong(writing, account, _where(), at)
             return render_template("console/login.html", name=name, says=says), 422
         with database.transaction() as writing:
             token = logins.enter(writing, usable, _where(), at)
@@ -71,7 +71,7 @@ def register(pages: Blueprint, settings: Settings, database: Database, now: Now)
             if refused:
                 return refused
             if not second_factor.take(writing, database.vault, account, request.form.get("code", "")[:32], at):
-                return logins.note_wrong(writing, account, account.name, _where(), at, logins.WRONG_CODE)
+                return logins.note_wrong(writing, account, _where(), at, logins.WRONG_CODE)
             token = logins.new_token()
             logins.open_fully(writing, row, token, at)
         _remember(token)
@@ -127,7 +127,7 @@ def register(pages: Blueprint, settings: Settings, database: Database, now: Now)
                     logins.open_fully(writing, row, token, at)
                     _remember(token)
                     return render_template("console/backup_codes.html", codes=codes)
-                says = logins.note_wrong(writing, account, account.name, _where(), at, logins.WRONG_CODE)
+                says = logins.note_wrong(writing, account, _where(), at, logins.WRONG_CODE)
             picture = segno.make(second_factor.address(account), error="m").svg_inline(scale=5, border=2)
         spaced = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
         return render_template("console/phone.html", picture=picture, secret=spaced, says=says), 422 if says else 200

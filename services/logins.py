@@ -80,12 +80,11 @@ def enter(session: Session, account: Account, where: Where, at: datetime) -> str
     return token
 
 
-def note_wrong(
-    session: Session, account: Account | None, name: str, where: Where, at: datetime, says: str = WRONG
-) -> str:
+def note_wrong(session: Session, account: Account | None, where: Where, at: datetime, says: str = WRONG) -> str:
     """Count a wrong password or code; returns the sentence to show, which tells when it locks the account."""
     who = account.person_id if account else None
-    audit.note(session, at, who, "account.wrong", f"address:{where.address}", name[:64])
+    # What was typed as a name is not kept: it may be a password in the wrong box.
+    audit.note(session, at, who, "account.wrong", f"address:{where.address}", account.name if account else None)
     if account is None:
         return says
     session.execute(sa.update(Account).where(Account.id == account.id).values(failed=Account.failed + 1))

@@ -28,6 +28,12 @@ FAILED_STATES = (SendState.REFUSED, SendState.UNREACHABLE, SendState.EXPIRED)
 #: What was asked for again is worth sending for this long.
 AGAIN_FOR = timedelta(hours=24)
 BY_HAND = "人工核实："
+ACTS = {
+    CampaignState.RUNNING: "campaign.running",
+    CampaignState.PAUSED: "campaign.paused",
+    CampaignState.STOPPED: "campaign.stopped",
+    CampaignState.CANCELLED: "campaign.cancelled",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ def _change(
         .values(state=to, reason=reason[:255], changed_at=at)
     ).rowcount  # type: ignore[attr-defined]
     if changed:
-        audit.note(session, at, by, f"campaign.{to.value}", name, reason or None)
+        audit.note(session, at, by, ACTS[to], name, reason or None)
     return bool(changed)
 
 

@@ -76,7 +76,7 @@ def test_a_sender_that_dies_with_a_mass_message_out_leaves_no_double(open_house)
     tell(house, *people, kind=NoticeKind.BROADCAST)
     dying = house.parts.delivery()
     dying._settle = lambda answers: None  # type: ignore[method-assign]
-    dying._dispatch(dying._claim())
+    dying._dispatch(dying._claim()[1])
     dying._doors["official"].answers(2.0)
     assert {each.state for each in rows(house)} == {SendState.CLAIMED}
     later(house, seconds=30)

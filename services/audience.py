@@ -235,10 +235,12 @@ def sample(session: Session, audience: Audience, at: datetime, limit: int = 10) 
     return list(session.scalars(rows))
 
 
-def save(session: Session, name: str, expression: str, at: datetime, *, by: int | None) -> SavedAudience:
+def save(
+    session: Session, name: str, expression: str, at: datetime, *, by: int | None, note: str = ""
+) -> SavedAudience:
     """Keep an expression under a name; a known name gets the new expression. Raises Misunderstood.
 
-    `by` is nobody when it was typed on the command line.
+    `by` is nobody when it was typed on the command line, and `note` tells the audit so.
     """
     if not re.fullmatch(r"[^\s:：()（）“”\"]{1,32}", name):
         raise Misunderstood("名单的名称要 1–32 个字，不含空格、冒号、引号和括号。")
@@ -247,7 +249,7 @@ def save(session: Session, name: str, expression: str, at: datetime, *, by: int 
     # Read as a part of the list itself, so that none can lead back to itself and never end.
     _read(Context(session, beijing_date(at)), expression, (name,))
     row = session.merge(SavedAudience(name=name, expression=expression, saved_by=by, saved_at=at))
-    audit.note(session, at, by, "audience.save", f"audience:{name}", expression)
+    audit.note(session, at, by, "audience.save", f"audience:{name}", f"{expression}；{note}" if note else expression)
     return row
 
 

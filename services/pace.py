@@ -35,6 +35,12 @@ def hold(session: Session, until: datetime) -> None:
     row.free_at = max(row.free_at, until)
 
 
+def held_until(session: Session, at: datetime) -> datetime | None:
+    """Until when nobody sends because we were too fast; None while we may."""
+    row = session.get(Pace, NAME)
+    return row.free_at if row is not None and row.free_at > at else None
+
+
 def _row(session: Session, at: datetime) -> Pace:
     insert_new(session, Pace, [{"name": NAME, "free_at": at - BURST}])
     return session.scalars(

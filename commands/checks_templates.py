@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 LONG = "很长的名称" * 10
 SAMPLES = {
     "topic": "集中学习", "branch": LONG, "time": "2026年11月27日 08:30", "hint": "参加后请回复“签到”",
-    "title": "周五学习日改在下午三点整请准时参加学习", "words": LONG, "sender": "市法学会", "number": "ZX261127-0001",
+    "title": "周五学习日改在下午三点整，请准时参加学习", "words": LONG, "sender": "市法学会", "number": "ZX261127-0001",
     "state": "等待接单", "note": LONG, "matter": "劳动工伤", "county": "金水区", "text": LONG,
 }  # fmt: skip
 #: What every notice says (scheduler/letters.py fills it in), and what each kind says besides.

@@ -29,6 +29,8 @@ SAMPLE = 10
 LONGEST_TITLE = 20
 LONGEST_TEXT = 500
 SENDER = "市法学会"
+#: In front of a correction's title.
+CORRECTED = "更正："
 DRAFTED = "broadcast.draft"
 #: What an author sends to themselves is a campaign of its own.
 TEST = "test:"
@@ -224,7 +226,7 @@ def test_send(session: Session, row: Broadcast, at: datetime, *, by: int) -> Non
 def facts(row: Broadcast, at: datetime) -> dict[str, str]:
     """What the notice says: short in the template, whole in the chat."""
     local = beijing(at)
-    title = f"更正：{row.title}" if row.corrects_id is not None else row.title
+    title = f"{CORRECTED}{row.title}" if row.corrects_id is not None else row.title
     return {
         "title": title,
         "words": row.words,
@@ -236,7 +238,7 @@ def facts(row: Broadcast, at: datetime) -> dict[str, str]:
 
 def as_text(row: Broadcast) -> str:
     """The whole notice as people read it in the chat; the preview shows these very words."""
-    title = f"更正：{row.title}" if row.corrects_id is not None else row.title
+    title = f"{CORRECTED}{row.title}" if row.corrects_id is not None else row.title
     decline = "" if not row.topic.may_be_declined else f"\n不想再收这类通知，请回复“退订 {row.topic.label}”。"
     return f"【{title}】\n{row.words}{decline}\n——{SENDER}"
 

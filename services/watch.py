@@ -30,6 +30,7 @@ from services import alarms, fates, quotas, rhythm, switches
 TOO_OLD = timedelta(minutes=10)
 TOO_OLD_TO_MANY = timedelta(hours=2)
 FRIDAY = 4
+CIRCUIT = "token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def tell(session: Session, settings: Settings, at: datetime) -> int:
 def _circuits(session: Session, at: datetime) -> Iterator[Trouble]:
     for reason in session.scalars(sa.select(Credential.reason).where(Credential.open_until > at)):
         # The sender rings about the same thing under the same name: together they tell once.
-        yield Trouble("token", "暂时不能调用微信", reason, rings=True)
+        yield Trouble(CIRCUIT, "暂时不能调用微信", reason, rings=True)
 
 
 def _quotas(session: Session, sending: config.Sending, at: datetime) -> Iterator[Trouble]:

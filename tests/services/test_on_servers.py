@@ -1,4 +1,4 @@
-"""The same audiences on PostgreSQL and MariaDB, whose set operations differ from SQLite's."""
+"""The same audiences and reports on PostgreSQL and MariaDB, whose set operations differ from SQLite's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from errors import Misunderstood
-from models import County, Database, Vault
-from services import audience
+from models import Affiliation, County, Database, NoticeKind, SendState, Vault
+from services import audience, by_hand, delivery_report, outbox, watch
 from services.audience import Audience
+from services.outbox import Letter
 from tests import audiences, servers
 from tests.audiences import AT
 from tests.conftest import SECRET, furnish
+from tests.conftest import settings as configured
 
 pytestmark = pytest.mark.xdist_group("databases")
 
@@ -71,3 +73,44 @@ def test_saved_lists_and_a_county_bound_what_is_written(people):
 def test_values_are_parameters_and_never_become_sql(people, nasty):
     with people[0].reading() as session, pytest.raises(Misunderstood, match="没有叫"):
         Audience(f"支部:“{nasty}”").ids(session, AT)
+
+
+def test_a_report_adds_up_and_opens_to_the_people(people):
+    """F111: window functions and grouping are where the three databases differ."""
+    with people[0].transaction() as session:
+        letter = Letter(
+            NoticeKind.BROADCAST, "report", {"text": "通知"}, outbox.accounts_of(session, people[1].members), why="试"
+        )
+        outbox.queue(session, letter, AT)
+        session.flush()
+        found = delivery_report.report(session, "report")
+        listed = list(delivery_report.people(session, "report"))
+        pages = list(by_hand.lists(session, "report", AT))
+        session.rollback()
+    assert found.whole.total == len(people[1].members) == len(listed) == sum(found.ways.values())
+    for lines in (found.by_county, found.by_kind):
+        assert sum(line.total for line in lines) == found.whole.total
+    unreached = [one for one in listed if one.state is SendState.UNREACHABLE]
+    assert sum(len(page.people) for page in pages) == len(unreached) == found.whole.counted[SendState.UNREACHABLE]
+    assert len({page.branch for page in pages}) == len(pages), "each branch has one page"
+
+
+def test_a_branch_sees_its_own_people(people):
+    with people[0].transaction() as session:
+        outbox.queue(
+            session,
+            Letter(NoticeKind.BROADCAST, "own", {"text": "通知"}, outbox.accounts_of(session, people[1].members)),
+            AT,
+        )
+        session.flush()
+        for branch_id in (1, 2, 3):
+            members = session.scalar(
+                sa.select(sa.func.count()).select_from(Affiliation).where(Affiliation.branch_id == branch_id)
+            )
+            assert sum(len(one.people) for one in by_hand.of_branch(session, branch_id, AT)) <= members
+        session.rollback()
+
+
+def test_the_watch_can_look(people):
+    with people[0].reading() as session:
+        assert list(watch.look(session, configured("sqlite:///x"), AT)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from services.delivery_report import Line, Report
 from services.report_book import ORDER
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+REPORT, BY_HAND = "送达报告", "代告名单"
 STATES = {state.label: state for state in SendState}
 
 
@@ -39,51 +41,77 @@ def report(
 
     What became of a campaign. Every table adds up to the audience; a person in two branches counts once.
     """
-    parts, at = made.parts(), clock.now()
-    asked = Asked(at, reason.strip(), unmasked)
+    parts = made.parts()
+    asked = Asked(clock.now(), reason.strip(), unmasked)
     for path in (xlsx, hand):
         if path is not None:
             require_writable(path)
-    with parts.database.transaction() as session:
+    files: list[Paper] = []
+    # Reading waits for nobody and holds nobody up, however long a workbook of 63,130 people takes.
+    with parts.database.reading() as session:
         found = delivery_report.report(session, campaign)
         click.echo("\n".join(_shown(found)))
         if state is not None:
             _list(session, campaign, STATES[state])
         if xlsx is not None:
-            mark = asked.mark(session, found, "送达报告", is_unmasked=False)
-            write_file(xlsx, report_book.write(session, found, mark))
-            click.echo(f"送达报告已写到 {xlsx}。")
+            mark = asked.mark(found, REPORT, is_unmasked=False)
+            files.append(Paper(xlsx, REPORT, report_book.write(session, found, mark), f"{found.whole.total} 人"))
         if hand is not None:
-            _by_hand(session, found, hand, asked)
+            files.append(_by_hand(session, found, hand, asked))
+    with parts.database.transaction() as session:
+        for paper in files:
+            asked.note(session, found, paper)
+    for paper in files:
+        write_file(paper.path, paper.content)
+        click.echo(f"{paper.what}：{paper.size}，已写到 {paper.path}。")
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A file that is about to be handed out."""
+
+    path: Path
+    what: str
+    content: bytes
+    size: str
+    is_unmasked: bool = False
 
 
 class Asked:
-    """Who wants a file, when, what for, and whether with whole numbers. Raises RuleBroken without a reason for those."""
+    """Who wants files, when and what for. Raises RuleBroken for whole telephone numbers without a reason."""
 
     def __init__(self, at: datetime, reason: str, is_unmasked: bool) -> None:
         if is_unmasked and not reason:
             raise RuleBroken("完整手机号要写明用途，例如 --reason 逐个打电话告知。")
         self.at, self.is_unmasked = at, is_unmasked
         self._reason = reason or "未写"
+        self._who = f"命令行用户 {getpass.getuser()}"
 
-    def mark(self, session: Session, found: Report, what: str, *, is_unmasked: bool) -> str:
-        """The line under each table; the audit hears of it in the same breath."""
-        who, masked = f"命令行用户 {getpass.getuser()}", "未隐去" if is_unmasked else "已隐去"
-        details = f"{what}，由 {who}；用途：{self._reason}；手机号{masked}"
-        audit.note(session, self.at, None, "export.unmasked" if is_unmasked else "export", found.name, details)
+    def mark(self, found: Report, what: str, *, is_unmasked: bool) -> str:
+        """The line under each table and at the foot of each page."""
         moment = f"{clock.beijing(self.at):%Y-%m-%d %H:%M}"
-        return f"法学会助手 {what} {found.name}，{moment}（北京时间），由 {who} 导出，用途：{self._reason}；手机号{masked}"
+        return (
+            f"法学会助手 {what} {found.name}，{moment}（北京时间），由 {self._who} 导出，用途：{self._reason}；"
+            f"手机号{'未隐去' if is_unmasked else '已隐去'}"
+        )
+
+    def note(self, session: Session, found: Report, paper: Paper) -> None:
+        """Before the file is there, the audit knows of it."""
+        masked = "未隐去" if paper.is_unmasked else "已隐去"
+        details = f"{paper.what}，{paper.size}，由 {self._who}；用途：{self._reason}；手机号{masked}"
+        act = "export.unmasked" if paper.is_unmasked else "export"
+        audit.note(session, self.at, None, act, found.name, details)
 
 
-def _by_hand(session: Session, found: Report, path: Path, asked: Asked) -> None:
-    mark = asked.mark(session, found, "代告名单", is_unmasked=asked.is_unmasked)
+def _by_hand(session: Session, found: Report, path: Path, asked: Asked) -> Paper:
+    mark = asked.mark(found, BY_HAND, is_unmasked=asked.is_unmasked)
     pages = list(by_hand.lists(session, found.name, asked.at, is_unmasked=asked.is_unmasked))
     if path.suffix.lower() == ".csv":
         content, _count = sheets.write(by_hand.table(pages), f"{mark}；")
     else:
         content = workbooks.write([by_hand.sheet(pages)], mark)
-    write_file(path, content)
-    click.echo(f"代告名单：{len(pages)} 个支部，{sum(len(page.people) for page in pages)} 人，已写到 {path}。")
+    size = f"{len(pages)} 个支部，{sum(len(page.people) for page in pages)} 人"
+    return Paper(path, BY_HAND, content, size, asked.is_unmasked)
 
 
 def _shown(found: Report) -> list[str]:

@@ -16,7 +16,7 @@ from commands import parts as made
 from commands.outbox_report import report
 from errors import RuleBroken
 from models import CampaignState, Channel, Outgoing, SendState
-from services import campaigns, pace, quotas, switches, watch
+from services import campaigns, fates, pace, quotas, switches
 from services.campaigns import Standing
 from services.report_book import ORDER
 
@@ -81,7 +81,7 @@ def _house(session: Session, parts: app.Parts, at: datetime) -> list[str]:
     switch, held = switches.no_send(session), pace.held_until(session, at)
     lines = [
         f"不发送模式：{switch.note}，什么也不会发出" if switch else "可以发送",
-        f"发送进程：{watch.senders(session, at)} 个在值守",
+        f"发送进程：{fates.senders(session, at)} 个在值守",
         f"速度：每秒最多 {sending.per_second:g} 条" + (f"，暂停到 {clock.say_moment(held)}" if held else ""),
         "今天的额度：" + "，".join(_quota(session, channel, at, quotas.daily(sending)) for channel in Channel),
     ]

@@ -19,7 +19,6 @@ from models import (
     CampaignState,
     Credential,
     Gathering,
-    Lease,
     Outgoing,
     Purpose,
     SendState,
@@ -94,7 +93,7 @@ def _waiting(session: Session, at: datetime) -> Iterator[Trouble]:
     if switches.no_send(session) is not None:
         return
     to_one, to_many = oldest(session, at, is_bulk=False), oldest(session, at, is_bulk=True)
-    if (to_one or to_many) and not senders(session, at):
+    if (to_one or to_many) and not fates.senders(session, at):
         yield Trouble("no-sender", "没有发送进程", "有待发的消息而没有发送进程在值守；请启动 worker（或 run）")
         return
     for since, longest in ((to_one, TOO_OLD), (to_many, TOO_OLD_TO_MANY)):
@@ -115,12 +114,6 @@ def _period(session: Session, settings: Settings, at: datetime) -> Iterator[Trou
     if session.scalar(sa.select(sa.exists().where(Branch.id.is_not(None)))) and not session.scalar(sa.select(made)):
         says = f"{say_date(friday)}的学习日没有排出来，到时不会有通知；请看定时进程和日志"
         yield Trouble(f"period-{friday}", "学习日没有排出来", says, rings=True)
-
-
-def senders(session: Session, at: datetime) -> int:
-    """How many senders live at this instant."""
-    alive = Lease.name.startswith(fates.ALIVE), Lease.until > at
-    return session.scalar(sa.select(sa.func.count()).select_from(Lease).where(*alive)) or 0
 
 
 def oldest(session: Session, at: datetime, *, is_bulk: bool | None = None) -> datetime | None:

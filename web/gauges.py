@@ -22,7 +22,7 @@ from models import (
     Outgoing,
     SendState,
 )
-from services import pace, quotas, watch
+from services import fates, pace, quotas, watch
 
 
 def fill(settings: Settings, database: Database, metrics: Metrics, at: datetime) -> None:
@@ -33,7 +33,7 @@ def fill(settings: Settings, database: Database, metrics: Metrics, at: datetime)
         campaigns = _by_state(session, Campaign.state)
         since = watch.oldest(session, at)
         held = pace.held_until(session, at)
-        metrics.senders.set(watch.senders(session, at))
+        metrics.senders.set(fates.senders(session, at))
         _quotas(session, settings.sending, metrics, at)
         _circuits(session, settings, metrics, at)
     for state in SendState:

@@ -68,7 +68,10 @@ GROUPS = {
         "越权和拒绝",
         ("console.refused", "case.refused", "people.wrong_code", "account.wrong", "account.locked"),
     ),
-    "sending": ("群发和发送", tuple(act for act in ACTS if act.startswith(("broadcast.", "campaign.", "outbox.", "sending.")))),
+    "sending": (
+        "群发和发送",
+        tuple(act for act in ACTS if act.startswith(("broadcast.", "campaign.", "outbox.", "sending."))),
+    ),
     "roll": (
         "名册和考勤",
         tuple(act for act in ACTS if act.startswith(("people.", "post.", "attendance.", "leave."))),

@@ -7,7 +7,19 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands import accounts, asking, auditing, data, doctor, keeping, papers, serving
+from commands import (
+    accounts,
+    asking,
+    audiences,
+    auditing,
+    data,
+    doctor,
+    keeping,
+    outbox,
+    papers,
+    serving,
+    templates,
+)
 from errors import AssistantError
 
 
@@ -23,8 +35,8 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *keeping.COMMANDS, *auditing.COMMANDS, *accounts.COMMANDS,
-    *doctor.COMMANDS,
+    *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *outbox.COMMANDS, *audiences.COMMANDS,
+    *templates.COMMANDS, *keeping.COMMANDS, *auditing.COMMANDS, *accounts.COMMANDS, *doctor.COMMANDS,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -17,6 +17,7 @@ from handlers import (
     mine,
     results,
     stations,
+    telling,
 )
 from handlers.context import Context
 
@@ -28,6 +29,7 @@ def router(context: Context) -> Router:
         following.router(context),
         binding.router(context),
         gatherings.router(context),
+        telling.router(context),
         mine.router(context),
         consultations.router(context),
         stations.router(context),

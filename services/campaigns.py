@@ -1,4 +1,7 @@
-"""Holding, resuming and ending what goes to many, with exact numbers at each moment (F104–F106, F111, F113)."""
+"""Holding, resuming and ending what goes to many, with exact numbers at each moment (F104–F106, F111, F113).
+
+`by` is nobody for the stop rule and for the command line; `note` is then what the audit says.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,12 @@ def latest(session: Session, limit: int = 20) -> list[Campaign]:
     return list(session.scalars(sa.select(Campaign).order_by(Campaign.begun_at.desc(), Campaign.name).limit(limit)))
 
 
+def open_now(session: Session) -> list[Campaign]:
+    """Those of which something still waits or is on its way, the oldest first."""
+    moving = sa.select(Outgoing.campaign).where(Outgoing.state.in_(OPEN_STATES)).distinct()
+    return list(session.scalars(sa.select(Campaign).where(Campaign.name.in_(moving)).order_by(Campaign.begun_at)))
+
+
 def halted(session: Session) -> list[Campaign]:
     """Those that a person or the stop rule holds."""
     held = Campaign.state.in_((CampaignState.PAUSED, CampaignState.STOPPED))
@@ -79,13 +88,17 @@ def standing(session: Session, name: str, at: datetime, per_second: float, daily
     """Where a campaign stands, and when it will be through if nothing changes. Raises NotFound."""
     row = get(session, name)
     counted = fates.tally(session, name)
-    title = session.scalar(sa.select(Notice.why).where(Notice.campaign == name).order_by(Notice.id).limit(1)) or ""
     ends_at = None
     if row.state is CampaignState.RUNNING and counted[SendState.WAITING]:
         begins = fates.waits_until(session, name, at) or at
         left = quotas.left(session, "official", Channel.TEMPLATE, begins, daily)
         ends_at = forecast_end(counted[SendState.WAITING], begins, per_second, left, daily.get(Channel.TEMPLATE))
-    return Standing(name, title, row.state, row.reason, counted, ends_at)
+    return Standing(name, title(session, name), row.state, row.reason, counted, ends_at)
+
+
+def title(session: Session, name: str) -> str:
+    """What a campaign is about, in words."""
+    return session.scalar(sa.select(Notice.why).where(Notice.campaign == name).order_by(Notice.id).limit(1)) or ""
 
 
 def begins_at(session: Session, name: str, at: datetime) -> datetime | None:
@@ -105,9 +118,9 @@ def forecast_end(
     return midnight + timedelta(seconds=(rest - days * daily) / per_second)
 
 
-def pause(session: Session, name: str, at: datetime, *, by: int | None) -> bool:
+def pause(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> bool:
     """Nothing more of it leaves until `resume`; what WeChat has already been told is settled as it comes."""
-    return _change(session, name, CampaignState.PAUSED, (CampaignState.RUNNING,), "有人暂停", at, by)
+    return _change(session, name, CampaignState.PAUSED, (CampaignState.RUNNING,), "有人暂停", at, by, note)
 
 
 def stop(session: Session, name: str, reason: str, at: datetime) -> bool:
@@ -115,16 +128,16 @@ def stop(session: Session, name: str, reason: str, at: datetime) -> bool:
     return _change(session, name, CampaignState.STOPPED, (CampaignState.RUNNING,), reason, at, None)
 
 
-def resume(session: Session, name: str, at: datetime, *, by: int | None) -> bool:
+def resume(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> bool:
     """Go on with what waits. What has become too late meanwhile is marked, not sent."""
     held = (CampaignState.PAUSED, CampaignState.STOPPED)
-    return _change(session, name, CampaignState.RUNNING, held, "", at, by)
+    return _change(session, name, CampaignState.RUNNING, held, "", at, by, note)
 
 
-def cancel(session: Session, name: str, at: datetime, *, by: int | None) -> int:
+def cancel(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> int:
     """End it: what has not left never will. Returns how many people that are."""
     known = tuple(state for state in CampaignState if state is not CampaignState.CANCELLED)
-    if not _change(session, name, CampaignState.CANCELLED, known, "发送人撤销", at, by):
+    if not _change(session, name, CampaignState.CANCELLED, known, "发送人撤销", at, by, note):
         return 0
     changed = session.execute(
         sa.update(Outgoing)
@@ -142,6 +155,7 @@ def _change(
     reason: str,
     at: datetime,
     by: int | None,
+    note: str = "",
 ) -> bool:
     get(session, name)
     changed = session.execute(
@@ -150,11 +164,15 @@ def _change(
         .values(state=to, reason=reason[:255], changed_at=at)
     ).rowcount  # type: ignore[attr-defined]
     if changed:
-        audit.note(session, at, by, ACTS[to], name, reason or None)
+        audit.note(session, at, by, ACTS[to], name, _said(reason, note))
     return bool(changed)
 
 
-def retry_failed(session: Session, name: str, at: datetime, *, by: int | None) -> int:
+def _said(*words: str) -> str | None:
+    return "；".join(word for word in words if word) or None
+
+
+def retry_failed(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> int:
     """Try once more for those who did not get it, and for nobody else. Returns how many. Raises RuleBroken.
 
     Who has no account or has left stays as they are: nothing would reach them now either.
@@ -171,7 +189,7 @@ def retry_failed(session: Session, name: str, at: datetime, *, by: int | None) -
         )
         .values(_anew(at))
     )
-    audit.note(session, at, by, "campaign.retry", name, str(again.rowcount))  # type: ignore[attr-defined]
+    audit.note(session, at, by, "campaign.retry", name, _said(str(again.rowcount), note))  # type: ignore[attr-defined]
     return int(again.rowcount)  # type: ignore[attr-defined]
 
 
@@ -187,7 +205,9 @@ def unknown(session: Session, name: str | None = None, limit: int = 1000) -> lis
     return list(session.scalars(rows if name is None else rows.where(Outgoing.campaign == name)))
 
 
-def resolve_unknown(session: Session, row_id: int, at: datetime, *, arrived: bool, by: int | None) -> None:
+def resolve_unknown(
+    session: Session, row_id: int, at: datetime, *, arrived: bool, by: int | None, note: str = ""
+) -> None:
     """Somebody asked the person: it arrived, or it did not and goes once more. Raises NotFound."""
     values = {"state": SendState.DELIVERED, "reason": f"{BY_HAND}已收到", "settled_at": at} if arrived else _anew(at)
     changed = session.execute(
@@ -195,7 +215,7 @@ def resolve_unknown(session: Session, row_id: int, at: datetime, *, arrived: boo
     ).rowcount  # type: ignore[attr-defined]
     if not changed:
         raise NotFound(f"第 {row_id} 条不在“结果不明”之列。")
-    audit.note(session, at, by, "outbox.resolve", f"outbox:{row_id}", "已收到" if arrived else "重发")
+    audit.note(session, at, by, "outbox.resolve", f"outbox:{row_id}", _said("已收到" if arrived else "重发", note))
 
 
 def _anew(at: datetime) -> dict[str, object]:

@@ -34,6 +34,12 @@ def left(session: Session, app: str, channel: Channel, at: datetime, daily: dict
     return None if limit is None else max(0, limit - (row.used if row else 0))
 
 
+def used(session: Session, app: str, channel: Channel, at: datetime) -> int:
+    """How many calls we have counted today."""
+    row = session.get(Quota, (app, channel, _period(at)))
+    return row.used if row is not None else 0
+
+
 def use(session: Session, app: str, channel: Channel, at: datetime, calls: int) -> None:
     """Count calls that are about to leave."""
     _change(session, app, channel, at, used=Quota.used + calls)

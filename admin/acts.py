@@ -19,6 +19,7 @@ ACTS = {
     "account.wrong": "密码或验证码不对",
     "attendance.proxy": "代签",
     "attendance.undo": "撤销签到",
+    "audience.save": "保存名单",
     "backup": "备份",
     "broadcast.cancel": "撤销群发",
     "broadcast.confirm": "确认群发",
@@ -59,6 +60,7 @@ ACTS = {
     "restore": "恢复备份",
     "sending.allow": "允许发送",
     "sending.stop": "停止发送",
+    "templates.sync": "同步模板",
 }
 #: What an auditor asks for first: acts that belong together.
 GROUPS = {

@@ -15,6 +15,7 @@ from handlers import (
     guide,
     media,
     mine,
+    preferences,
     results,
     stations,
 )
@@ -29,6 +30,7 @@ def router(context: Context) -> Router:
         binding.router(context),
         gatherings.router(context),
         mine.router(context),
+        preferences.router(context),
         consultations.router(context),
         stations.router(context),
         cases.router(context),

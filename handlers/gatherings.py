@@ -47,7 +47,7 @@ def router(context: Context) -> Router:
         Flow("请假", (free_text("reason", "请说明请假原因（只有支部书记看得到）。", LONGEST_REASON),), ask_leave)
     )
 
-    @topic.text("请假", help="请假 — 向书记请假（可直接写：请假 出差）", number=2, menu="LEAVE")
+    @topic.text("请假", help="请假 — 向书记请假（请假 出差）", number=2, menu="LEAVE")
     @for_members
     def begin_leave(turn: Turn) -> Reply:
         coming = gatherings.next_for(turn.session, person_of(turn), turn.at)

@@ -36,7 +36,8 @@ from models import (
     Post,
     SendState,
 )
-from services import audit, consultations
+from services import audit, consultations, preferences
+from services.outbox import Recipient
 
 ERASED = "本人要求删除"
 GONE = "gone:"
@@ -60,6 +61,7 @@ def export(session: Session, openid: str, at: datetime) -> dict[str, Any]:
         "conversation": [_row(row) for row in _all(session, Conversation, Conversation.openid == openid)],
         "consultations": [_case(session, case) for case in cases],
         "notices": _notices(session, openid, person_id),
+        "declined": [topic.label for topic in preferences.of(session, Recipient(person_id, openid).key)],
         "binding_claims": [_row(row) for row in _all(session, BindingClaim, BindingClaim.openid == openid)],
         "audit": _looks(session, openid, person_id),
     }
@@ -211,6 +213,7 @@ def _anonymise(session: Session, openid: str, at: datetime) -> int:
     Whoever writes to us again begins as somebody new.
     """
     name = GONE + secrets.token_hex(12)
+    preferences.forget(session, Recipient(None, openid).key)
     session.execute(
         sa.update(Follower)
         .where(Follower.openid == openid)

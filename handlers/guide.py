@@ -74,8 +74,8 @@ def router(whole: Router, context: Context) -> Router:  # noqa: ARG001 - every t
 def text(whole: Router, groups: Collection[str]) -> str:
     """What 帮助 says to somebody with these posts; `python app.py commands` prints the same table (F010).
 
-    One post's commands are told at once where they fit into a reply. Otherwise they are named, and each heading
-    leads to its own page.
+    One post's commands are told at once where they fit into a reply. Otherwise they are named, and 说明
+    leads to a page of their own.
     """
     everybodys = ["可以办的事（点文字或回复数字）：", *(_line(route) for route in whole.help() if not route.group)]
     told = "\n".join([*everybodys, *(of_group(whole, group) for group in groups)])
@@ -86,7 +86,7 @@ def text(whole: Router, groups: Collection[str]) -> str:
 
 def _heading(whole: Router, group: str) -> str:
     names = "、".join(route.name for route in whole.help() if route.group == group)
-    return f"【{tap(group, f'帮助 {group}')}】{names}"
+    return f"【{group}】{names} {tap('说明', f'帮助 {group}')}"
 
 
 def of_group(whole: Router, group: str) -> str:

@@ -54,9 +54,7 @@ def router(context: Context) -> Router:
         )
     )
 
-    @topic.text(
-        "绑定", "认证", "绑定身份", help="绑定 — 党员会员先确认身份", number=9, menu="BIND", scene="invite"
-    )
+    @topic.text("绑定", "认证", "绑定身份", help="绑定 — 党员会员先确认身份", number=9, menu="BIND", scene="invite")
     def bind(turn: Turn) -> Reply:
         if turn.person_id is not None:
             name = people.get(turn.session, turn.person_id).name

@@ -35,6 +35,7 @@ from models import (
     Person,
     Post,
     SendState,
+    not_left,
 )
 from services import audit, consultations, preferences
 from services.outbox import Recipient
@@ -195,7 +196,7 @@ def _erase_notices(session: Session, openid: str, at: datetime) -> int:
     """What waits is not sent; what was said to this account alone goes."""
     session.execute(
         sa.update(Outgoing)
-        .where(Outgoing.openid == openid, Outgoing.state == SendState.WAITING)
+        .where(Outgoing.openid == openid, not_left())
         .values(state=SendState.CANCELLED, settled_at=at, reason=ERASED)
     )
     mine = sa.select(Outgoing.notice_id).where(Outgoing.openid == openid)

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Due, DueState, Outgoing, SendState, Switch
+from models import Due, DueState, Outgoing, SendState, Switch, not_left
 from services import audit
 
 NO_SEND = "no_send"
@@ -46,9 +46,7 @@ def allow_sending(session: Session, at: datetime, *, discard: bool = False) -> i
     gone = 0
     if discard:
         changed = session.execute(
-            sa.update(Outgoing)
-            .where(Outgoing.state == SendState.WAITING)
-            .values(state=SendState.CANCELLED, settled_at=at, reason=DISCARDED)
+            sa.update(Outgoing).where(not_left()).values(state=SendState.CANCELLED, settled_at=at, reason=DISCARDED)
         )
         gone = int(changed.rowcount)  # type: ignore[attr-defined]
     session.merge(Switch(name=NO_SEND, is_on=False, since=at, note=""))

@@ -7,7 +7,7 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands import asking, data, doctor, keeping, papers, serving
+from commands import asking, data, doctor, keeping, papers, rules, serving
 from errors import AssistantError
 
 
@@ -23,7 +23,8 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *keeping.COMMANDS, *doctor.COMMANDS
+    *serving.COMMANDS, *asking.COMMANDS, *rules.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *keeping.COMMANDS,
+    *doctor.COMMANDS,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -29,6 +29,9 @@ MAX_DECISIONS = 5000
 AT_ONCE = 200
 TOO_LATE = "错过了最晚时间，没有执行"
 NO_RULE = "这条规则已经取消"
+OFF = "已关闭"
+#: So many days ahead a rule is asked when it is next due.
+LOOK_AHEAD_DAYS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,22 @@ class Asked:
 class Rule:
     """One line of the timetable. `ask` names what will be due around an instant; `act` does some of it.
 
-    Both run in a transaction; `act` returns a note for each. `says` is the reason people read (P4).
+    Both run in a transaction; `act` returns a note for each. `says` is the reason people read (P4). `is_on` is how
+    it stands until an operator switches it; a rule that has None cannot be switched off.
     """
 
     name: str
     says: str
     ask: Callable[[Session, datetime], Iterable[Asked]]
     act: Callable[[Session, list[Due], datetime], list[str]]
+    is_on: bool | None = None
+
+    def next_due_at(self, session: Session, at: datetime) -> datetime | None:
+        """When it will next ask for something after `at`, as far as can be seen."""
+        days = (at + timedelta(days=n) for n in range(LOOK_AHEAD_DAYS))
+        return min(
+            (asked.due_at for day in days for asked in self.ask(session, day) if asked.due_at > at), default=None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +160,15 @@ class Clockwork:
             due.note = TOO_LATE if at > due.not_after else ""
         for name in dict.fromkeys(due.rule for due in rows):
             timely = [due for due in rows if due.rule == name and due.state is DueState.DONE]
-            rule = self._rules.get(name)
-            notes = rule.act(session, timely, at) if rule and timely else [NO_RULE] * len(timely)
-            for due, note in zip(timely, notes, strict=True):
+            for due, note in zip(timely, self._act(session, name, timely, at), strict=True):
                 due.note = note[:128]
         session.flush()
         return [Decision(due.rule, due.subject, due.due_at, due.state, due.note) for due in rows]
+
+    def _act(self, session: Session, name: str, dues: list[Due], at: datetime) -> list[str]:
+        rule = self._rules.get(name)
+        if rule is None or not dues:
+            return [NO_RULE] * len(dues)
+        if rule.is_on is not None and not switches.is_rule_on(session, name, usually=rule.is_on):
+            return [OFF] * len(dues)
+        return rule.act(session, dues, at)

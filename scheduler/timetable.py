@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from clock import at_beijing, beijing_date, say_date, say_time, say_window
 from config import Settings
 from models import Due, Gathering, GatheringState, NoticeKind, Purpose
-from scheduler import digest
+from scheduler import digest, reminders
 from scheduler.clockwork import Asked, Rule
 from services import gatherings, outbox, people, retention, rhythm
 from services.outbox import Letter, Recipient
@@ -36,6 +36,7 @@ def rules(settings: Settings) -> list[Rule]:
             _study_days(settings),
             _notify(settings),
         ),
+        *reminders.rules(settings.sending),
         digest.rule(settings),
         Rule("upkeep", "每天清理到期的记录（最少数据）", _daily(UPKEEP_AT), _upkeep),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 import phonenumbers
@@ -100,6 +100,19 @@ def ids_by_branch(session: Session, days: Mapping[int, date]) -> dict[int, list[
     for branch_id, person_id, since_on, until_on in rows:
         if since_on <= days[branch_id] and (until_on is None or until_on > days[branch_id]):
             found.setdefault(branch_id, []).append(person_id)
+    return found
+
+
+def secretaries(session: Session, branch_ids: Iterable[int], on: date) -> dict[int | None, list[int]]:
+    """Who leads each of these branches on a date; one that nobody leads is left out."""
+    rows = session.execute(
+        sa.select(Post.branch_id, Post.person_id)
+        .where(Post.role == Role.SECRETARY, Post.branch_id.in_(list(branch_ids)), *holds(Post, on))
+        .order_by(Post.id)
+    )
+    found: dict[int | None, list[int]] = {}
+    for branch_id, person_id in rows:
+        found.setdefault(branch_id, []).append(person_id)
     return found
 
 

@@ -1,4 +1,4 @@
-"""No-send mode: nothing leaves, nothing is decided, until somebody says so (F142, pitfall 7)."""
+"""What an operator switches: no-send mode, in which nothing leaves or is decided (F142, pitfall 7), and rules (F043)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from models import Due, DueState, Outgoing, SendState, Switch, not_left
 from services import audit
 
 NO_SEND = "no_send"
+RULE = "rule:"
 DISCARDED = "恢复备份后放弃，没有发出"
 
 
@@ -61,3 +62,15 @@ def backlog(session: Session, at: datetime) -> Backlog:
     return Backlog(
         session.scalar(rows) or 0, session.scalar(rows.where(Outgoing.not_after < at)) or 0, session.scalar(dues) or 0
     )
+
+
+def is_rule_on(session: Session, rule: str, *, usually: bool) -> bool:
+    """Whether a rule of the timetable is on; `usually` is how it stands while nobody has switched it."""
+    switch = session.get(Switch, RULE + rule)
+    return usually if switch is None else switch.is_on
+
+
+def switch_rule(session: Session, rule: str, at: datetime, *, on: bool) -> None:
+    """Switch a rule on or off; what comes due while it is off is decided as switched off, not put off."""
+    session.merge(Switch(name=RULE + rule, is_on=on, since=at, note=""))
+    audit.note(session, at, None, f"rule.{'on' if on else 'off'}", RULE + rule)

@@ -137,10 +137,10 @@ def test_each_step_can_be_switched_off_and_on(house, li_na, name):
     keep(house, li_na)
     switch(house, **dict.fromkeys(STEPS, True))
     switch(house, **{name: False})
-    through(house, "2026-11-24T08:30", "2026-11-28T00:00", timedelta(hours=3))
+    through(house, "2026-11-24T08:00", "2026-11-28T00:00", timedelta(hours=3))
     assert set(reminded(house)) == set(STEPS) - {name}
     switch(house, **{name: True})
-    through(house, "2026-12-01T08:30", "2026-12-05T00:00", timedelta(hours=3))
+    through(house, "2026-12-01T08:00", "2026-12-05T00:00", timedelta(hours=3))
     assert set(reminded(house)) == set(STEPS)
 
 
@@ -162,7 +162,7 @@ def test_only_secretaries_are_reminded_members_are_left_in_peace(house, li_na):
     """P1: a member's week has one notice, that of the study day."""
     branches = keep(house, li_na)
     switch(house, **dict.fromkeys(STEPS, True))
-    through(house, "2026-11-24T08:30", "2026-11-28T00:00", timedelta(hours=3))
+    through(house, "2026-11-24T08:00", "2026-11-28T00:00", timedelta(hours=3))
     with house.database.reading() as session:
         told = set(
             session.scalars(sa.select(Outgoing.person_id).join(Notice).where(Notice.kind == NoticeKind.REMINDER))
@@ -176,7 +176,7 @@ def test_only_secretaries_are_reminded_members_are_left_in_peace(house, li_na):
 
 
 def test_the_secretary_sets_the_topic_in_the_chat_and_members_read_it(house, li_na, zhang_wei):
-    keep(house, li_na)
+    keep(house, li_na, others=0)
     house.now("2026-11-24T08:30")
     house.tick()
     house.deliver()
@@ -291,7 +291,7 @@ def test_a_cancelled_gathering_is_not_reminded_of(house, li_na):
     house.now("2026-11-23T09:00")
     house.tick()
     tell(house, home, state=GatheringState.CANCELLED)
-    decided = through(house, "2026-11-24T08:30", "2026-11-28T00:00", timedelta(hours=3))
+    decided = through(house, "2026-11-24T08:00", "2026-11-28T00:00", timedelta(hours=3))
     assert {d.note for d in decided if d.rule in STEPS} == {reminders.CANCELLED}
     assert reminded(house) == {}
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -27,6 +28,7 @@ LEASE_FOR = timedelta(seconds=30)
 MAX_DECISIONS = 5000
 #: Decided in one transaction.
 AT_ONCE = 200
+MAX_REMEMBERED = 50_000
 TOO_LATE = "错过了最晚时间，没有执行"
 NO_RULE = "这条规则已经取消"
 OFF = "已关闭"
@@ -83,6 +85,7 @@ class Clockwork:
         self._database = database
         self._rules = {rule.name: rule for rule in rules}
         self._holder = secrets.token_hex(8)
+        self._written: set[tuple[str, str, datetime]] = set()
 
     @property
     def rules(self) -> list[Rule]:
@@ -98,11 +101,15 @@ class Clockwork:
             with self._database.transaction() as session:
                 if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
                     return []
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             if switches.no_send(session) is not None:
                 return []
-            self.plan(session, at)
+            # Asked without holding SQLite's one writer: rules look at every branch, messages need not wait for that.
+            fresh = [row for row in self._asked(session, at) if _key(row) not in self._written]
+        with self._database.transaction() as session:
+            insert_new(session, Due, fresh)
             due = self._due(session, at)
+        self._remember(fresh)
         decisions: list[Decision] = []
         for start in range(0, len(due), AT_ONCE):
             decisions += self._decide_some(due[start : start + AT_ONCE], at)
@@ -126,15 +133,23 @@ class Clockwork:
 
     def plan(self, session: Session, at: datetime) -> None:
         """Write down what the rules ask for; what is there already stays (unique by rule, subject, instant)."""
-        for rule in self._rules.values():
-            rows = [
-                {
-                    "rule": rule.name, "subject": asked.subject, "due_at": asked.due_at,
-                    "not_after": asked.not_after, "state": DueState.WAITING, "decided_at": None, "note": "",
-                }
-                for asked in rule.ask(session, at)
-            ]  # fmt: skip
-            insert_new(session, Due, rows)
+        insert_new(session, Due, self._asked(session, at))
+
+    def _asked(self, session: Session, at: datetime) -> list[dict[str, Any]]:
+        return [
+            {
+                "rule": rule.name, "subject": asked.subject, "due_at": asked.due_at, "not_after": asked.not_after,
+                "state": DueState.WAITING, "decided_at": None, "note": "",
+            }
+            for rule in self._rules.values()
+            for asked in rule.ask(session, at)
+        ]  # fmt: skip
+
+    def _remember(self, rows: list[dict[str, Any]]) -> None:
+        """What this process has written down need not be written again with every tick."""
+        if len(self._written) > MAX_REMEMBERED:
+            self._written.clear()
+        self._written.update(map(_key, rows))
 
     def _due(self, session: Session, at: datetime) -> list[int]:
         return list(
@@ -172,3 +187,7 @@ class Clockwork:
         if rule.is_on is not None and not switches.is_rule_on(session, name, usually=rule.is_on):
             return [OFF] * len(dues)
         return rule.act(session, dues, at)
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, datetime]:
+    return row["rule"], row["subject"], row["due_at"]

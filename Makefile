@@ -33,8 +33,8 @@ fix: $(VENV)/.installed  ## 自动整理代码 · format and mend
 demo: $(VENV)/.installed  ## 只装演示数据 · load the demo data only
 	@$(BIN)/python app.py demo
 
-bench: $(VENV)/.installed  ## 周五签到风暴，与两个参照系并测 · the Friday storm beside two references
-	@$(BIN)/python -m bench storm
+bench: $(VENV)/.installed  ## 周五签到风暴和群发，与参照系并测 · the Friday storm and the sending, beside others
+	@status=0; for what in storm fanout; do $(BIN)/python -m bench $$what || status=1; done; exit $$status
 
 lock: $(VENV)/.installed  ## 重新锁定依赖 · lock the dependencies anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.txt

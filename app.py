@@ -25,6 +25,7 @@ from handlers.context import Context
 from metrics import Metrics
 from models import Database, Vault
 from scheduler import timetable
+from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
 from scheduler.delivery import Delivery
 from services import ladder, outbox
@@ -62,6 +63,10 @@ class Parts:
             wall=clock.now if only_queued_at else self.now,
             only_queued_at=only_queued_at,
         )
+
+    def bell(self) -> Bell:
+        """What tells the senders that there is work: Redis where there is one, else this process."""
+        return Bell(self.settings.redis.url)
 
     def accounts(self) -> dict[str, Account]:
         """What each of our WeChat accounts may send."""

@@ -1,4 +1,4 @@
-"""python -m bench storm: the measurements of this project, each a command of its own."""
+"""python -m bench storm, python -m bench fanout: the measurements of this project, each a command of its own."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any, Protocol
 
 import click
 
+from bench import fanout as sending
 from bench.stores import KINDS
 from bench.storm import Plan, storm
 from bench.table import lines
 
 TARGETS = ("werobot", "flask_wechatpy", "ours")
+CLIENTS = tuple(sender.key for sender in sending.SENDERS)
 
 
 def _names(allowed: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
@@ -84,6 +87,52 @@ def _storm(
     plan = Plan(messages, connections, rounds, limit, databases, targets, workers)
     results = storm(plan, say=lambda line: click.echo(line, err=True))
     click.echo("\n".join(lines(results)))
+    _end_with(results, json_file)
+
+
+@bench.command("fanout")
+@click.option(
+    "--messages",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="people who get one 收到通知的人数",
+)
+@click.option(
+    "--latency",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 10),
+    help="seconds until WeChat answers 微信回答的延迟",
+)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="runs of every sender 轮数")
+@click.option("--senders", default=",".join(CLIENTS), show_default=True, callback=_names(CLIENTS))
+@click.option("--quick", is_flag=True, help="2,000 messages, one round 快速看一眼")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="write every figure there")
+def _fanout(
+    messages: int, latency: float, rounds: int, senders: tuple[str, ...], quick: bool, json_file: Path | None
+) -> None:
+    """Sending 群发: a notice to everybody, while WeChat takes its time to answer.
+
+    Exit status 1 if a sender could not be measured, or somebody got ours never or twice.
+    """
+    if quick:
+        messages, rounds = min(messages, 2_000), 1
+    results = sending.fanout(
+        sending.Plan(messages, latency, rounds, senders), say=lambda line: click.echo(line, err=True)
+    )
+    click.echo("\n".join(sending.lines(results)))
+    _end_with(results, json_file)
+
+
+class _Results(Protocol):
+    @property
+    def is_clean(self) -> bool: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+def _end_with(results: _Results, json_file: Path | None) -> None:
     if json_file:
         json_file.write_text(json.dumps(results.as_json(), ensure_ascii=False, indent=2) + "\n", "utf-8")
     sys.exit(0 if results.is_clean else 1)

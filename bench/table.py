@@ -27,7 +27,7 @@ COLUMNS = (
 def lines(results: Results) -> list[str]:
     said = [*_title(results)]
     for database in results.plan.databases:
-        said += ["", f"{DATABASES[database]}", *_laid_out(_rows(results, database))]
+        said += ["", f"{DATABASES[database]}", *laid_out(_rows(results, database))]
     for name, reason in results.unavailable.items():
         said += ["", f"{name}: could not be measured 未能测量: {reason}"]
     return said
@@ -62,7 +62,8 @@ def _row(title: str, runs: list[Run], results: Results, database: str) -> Sequen
     return (title, f"{middle(runs, 'rate'):,.0f}", *milliseconds, *costs, str(lost), str(failed), times)
 
 
-def _laid_out(rows: list[Sequence[str]]) -> list[str]:
+def laid_out(rows: list[Sequence[str]]) -> list[str]:
+    """Columns under their two lines of headings, Chinese letters counted as two."""
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     said = []
     for row in rows:

@@ -86,5 +86,5 @@ class Door:
 def _is_token_refused(answer: Answer) -> bool:
     if answer.outcome is not Outcome.ANSWERED:
         return False
-    code = errcodes.of(int(answer.result.get("errcode") or 0), answer.call.path)
-    return code.reaction is Reaction.TOKEN
+    code = answer.result.get("errcode") or 0
+    return code != 0 and errcodes.of(int(code), answer.call.path).reaction is Reaction.TOKEN

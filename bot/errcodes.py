@@ -388,6 +388,8 @@ UNREACHABLE = Code(-1, BACKOFF, "连不上微信的服务器，消息没有发�
 
 def of(code: int, path: str = "") -> Code:
     """What `code` means as the answer to a call of `path`, for example "/cgi-bin/token"."""
+    if code == 0:
+        return CODES[0]
     for (start, family_code), meaning in _BY_FAMILY.items():
         if family_code == code and path.startswith(start):
             return meaning

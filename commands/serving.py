@@ -24,16 +24,22 @@ import app
 import schema
 from commands import parts as made
 from errors import ConfigurationError
+from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
-from scheduler.delivery import Delivery
+from services import fates
 
 log = structlog.get_logger("serving")
 
+#: Something to do every so many seconds.
+Job = tuple[Callable[[], object], int]
+
 TICK_SECONDS = 10
-DELIVER_SECONDS = 1
+#: How often somebody looks whether there is anything to send, and rings.
+SWEEP_SECONDS = 1
+#: How often a sender looks by itself, whatever it hears: to show that it lives, and because bells can break.
+LOOK_SECONDS = 5
 RECOVER_SECONDS = 5
 DIE_WITH_PARENT = 1
-SWITCH_SECONDS = 0.02
 
 
 @click.command(short_help="全部在一个进程里运行 · everything in one process")
@@ -49,9 +55,10 @@ def run() -> None:
         schema.upgrade(parts.database)
     schema.require(parts.database)
     desk = parts.desk()
-    clock = _clock(
-        parts, [_ticking(parts.clockwork(), parts), _delivering(parts.delivery()), (desk.recover, RECOVER_SECONDS)]
-    )
+    bell, delivery = parts.bell(), parts.delivery()
+    bell.listen(delivery.run)
+    jobs = [_ticking(parts.clockwork(), parts), _sweeping(parts, bell), (delivery.run, LOOK_SECONDS)]
+    clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS)])
     server = create_server(
         app.web(parts, desk),
         host=parts.settings.server.host,
@@ -65,6 +72,8 @@ def run() -> None:
         server.run()
     finally:
         clock.shutdown(wait=False)
+        bell.stop()
+        delivery.stop()
         desk.stop()
         parts.database.close()
 
@@ -116,8 +125,18 @@ def worker() -> None:
     """
     made.set_up_log()
     parts = made.parts()
-    delivery = parts.delivery()
-    _until_stopped(_clock(parts, [_delivering(delivery)]), delivery.stop)
+    bell, delivery = parts.bell(), parts.delivery()
+    bell.listen(delivery.run)
+    jobs: list[Job] = [(delivery.run, LOOK_SECONDS)]
+    if not parts.settings.redis.url:
+        # Nobody else's ring is heard here.
+        jobs.append(_sweeping(parts, bell))
+
+    def finish() -> None:
+        bell.stop()
+        delivery.stop()
+
+    _until_stopped(_clock(parts, jobs), finish)
 
 
 @click.command(short_help="只运行定时 · the clock only")
@@ -128,10 +147,14 @@ def scheduler() -> None:
     """
     made.set_up_log()
     parts = made.parts()
-    _until_stopped(_clock(parts, [_ticking(parts.clockwork(), parts)]), lambda: None)
+    bell = parts.bell()
+    jobs = [_ticking(parts.clockwork(), parts)]
+    if parts.settings.redis.url:
+        jobs.append(_sweeping(parts, bell))
+    _until_stopped(_clock(parts, jobs), bell.stop)
 
 
-def _ticking(clockwork: Clockwork, parts: app.Parts) -> tuple[Callable[[], object], int]:
+def _ticking(clockwork: Clockwork, parts: app.Parts) -> Job:
     def tick() -> None:
         for decision in clockwork.tick(parts.now()):
             log.info(
@@ -141,11 +164,20 @@ def _ticking(clockwork: Clockwork, parts: app.Parts) -> tuple[Callable[[], objec
     return tick, TICK_SECONDS
 
 
-def _delivering(delivery: Delivery) -> tuple[Callable[[], object], int]:
-    return delivery.run, DELIVER_SECONDS
+def _sweeping(parts: app.Parts, bell: Bell) -> Job:
+    """Rings for every sender that lives whenever SQL has something to send."""
+
+    def sweep() -> None:
+        at = parts.now()
+        with parts.database.reading() as session:
+            senders = fates.senders(session, at) if fates.is_work_waiting(session, at) else 0
+        if senders:
+            bell.ring(senders)
+
+    return sweep, SWEEP_SECONDS
 
 
-def _clock(parts: app.Parts, jobs: list[tuple[Callable[[], object], int]]) -> BackgroundScheduler:
+def _clock(parts: app.Parts, jobs: list[Job]) -> BackgroundScheduler:
     """APScheduler only wakes us; a missed wake-up is made up by the next one (stack.md)."""
     clock = BackgroundScheduler(timezone="UTC")
     for job, seconds in jobs:
@@ -182,6 +214,9 @@ def _leave() -> None:
 
 def _on_stop(stop: Callable[[], None]) -> None:
     def handle(_number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            # Whoever asks twice does not want to wait.
+            signal.signal(each, signal.SIG_DFL)
         stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -202,11 +237,9 @@ def _require_free_port(host: str, port: int) -> None:
 
 
 def _settle_down() -> None:
-    """What is loaded stays: the collector need not look at it again with every few hundred messages. And the
-    threads, which mostly wait, need not take the interpreter from each other every 5 ms."""
+    """What is loaded stays: the collector need not look at it again with every few hundred messages."""
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _die_with_parent() -> None:

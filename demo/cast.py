@@ -11,7 +11,7 @@ SUN_LI_LIVES_IN = "中原区"
 INVITED = "周杰"
 INVITED_PHONE = "19900001234"
 INVITE_CODE = "JS2026"
-NAMES = frozenset({"张伟", "孙丽", "李娜", "陈刚", "赵敏", "王芳", INVITED})
+NAMES = frozenset({"张伟", "孙丽", "李娜", "陈刚", "赵敏", "何静", "王芳", INVITED})
 
 
 def openid_of(pinyin: str) -> str:
@@ -20,7 +20,7 @@ def openid_of(pinyin: str) -> str:
 
 
 #: Whose branches `open_today` opens.
-OPENIDS = tuple(map(openid_of, ("ZhangWei", "SunLi", "LiNa", "ChenGang", "ZhaoMin")))
+OPENIDS = tuple(map(openid_of, ("ZhangWei", "SunLi", "LiNa", "ChenGang", "ZhaoMin", "HeJing")))
 
 
 def plan(branches: list[PlannedBranch], stations: list[PlannedStation]) -> list[PlannedPerson]:
@@ -36,5 +36,6 @@ def plan(branches: list[PlannedBranch], stations: list[PlannedStation]) -> list[
         PlannedPerson("李娜", station.branch, openid=openid_of("LiNa"), posts=[secretary]),
         PlannedPerson("陈刚", station.branch, openid=openid_of("ChenGang"), posts=[lawyer]),
         PlannedPerson("赵敏", constitution, openid=openid_of("ZhaoMin"), posts=[PlannedPost(Role.OFFICE)]),
+        PlannedPerson("何静", constitution, openid=openid_of("HeJing"), posts=[PlannedPost(Role.OFFICE)]),
         PlannedPerson(INVITED, station.branch, phone=INVITED_PHONE),
     ]

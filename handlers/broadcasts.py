@@ -46,10 +46,10 @@ def router(context: Context) -> Router:
         approval = "需要另一位同志审核后才发出。\n" if broadcasts.needs_approval(row, sending) else ""
         return (
             f"预览\n{broadcasts.as_text(row)}\n\n"
-            f"发给：{broadcasts.audience_label(turn.session, row)}，共 {seen.people} 人"
-            f"（可达 {seen.reachable}：{'，'.join(forecast.lines(seen))}）\n{example}{doubtful}{approval}"
-            f"类别：{row.topic.label}（{_other_topics(row)}）；{tap('试发')}先发给自己看。\n"
-            f"确认发送请回复 {tap(row.code)}，不发请回复 {tap('取消')}。"
+            f"发给：{broadcasts.audience_label(turn.session, row)}，共 {seen.people} 人，"
+            f"{forecast.says(seen)}\n{example}{doubtful}{approval}"
+            f"类别：{row.topic.label}（要改回复“类别 活动”）；先发给自己看：{tap('试发')}\n"
+            f"确认发送请回复 {tap(row.code)}，不发回复“取消”。"
         )
 
     def done(turn: Turn, said: Said) -> Reply:
@@ -126,10 +126,6 @@ def router(context: Context) -> Router:
 
 def _is_free(said: Said) -> bool:
     return CORRECTS not in said
-
-
-def _other_topics(row: Broadcast) -> str:
-    return "改为 " + " ".join(tap(topic.label, f"类别 {topic.label}") for topic in Topic if topic is not row.topic)
 
 
 def _own_draft(turn: Turn) -> Broadcast:

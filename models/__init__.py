@@ -1,6 +1,6 @@
 """Tables, constraints, and questions a row can answer alone."""
 
-from models.base import Base, Database, Labelled, among, dialect_of, insert_all, insert_new, update_each
+from models.base import Base, Labelled
 from models.broadcasts import Broadcast, BroadcastState, SavedAudience
 from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
 from models.consultations import (
@@ -13,8 +13,10 @@ from models.consultations import (
     Urgency,
     Wish,
 )
+from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
+from models.many import among, dialect_of, insert_all, insert_new, update_each
 from models.organisations import Branch, BranchKind, County, Station
 from models.outbox import (
     ARRIVED_STATES,

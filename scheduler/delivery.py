@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from services.ladder import Account
 from sqlalchemy.orm import Session
 
 from bot import leases
@@ -32,6 +31,7 @@ from scheduler.planning import Planner
 from scheduler.verdicts import Verdict
 from services import alarms, campaigns, consents, fates, pace, people, quotas, switches
 from services.fates import Again, Fate
+from services.ladder import Account
 
 log = structlog.get_logger("delivery")
 
@@ -79,17 +79,27 @@ class Delivery:
     # --- the loop ----------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Send what is due until nothing more may leave now. Returns how many rows were claimed."""
-        with self._running:
-            claimed, ends = 0, time.monotonic() + SLICE_SECONDS
-            while time.monotonic() < ends:
-                fresh = self._claim() if self._room() else []
-                claimed += len(fresh)
-                self._dispatch(fresh)
-                if not fresh and not self._under_way():
-                    break
-                self._settle(self._answers())
-            return claimed
+        """Send what is due until nothing more may leave now. Returns how many rows were claimed.
+
+        Called again while it is busy (by the bell and by the clock) it leaves the work to the first.
+        """
+        if not self._running.acquire(blocking=False):
+            return 0
+        try:
+            return self._run()
+        finally:
+            self._running.release()
+
+    def _run(self) -> int:
+        claimed, ends = 0, time.monotonic() + SLICE_SECONDS
+        while time.monotonic() < ends:
+            fresh = self._claim() if self._room() else []
+            claimed += len(fresh)
+            self._dispatch(fresh)
+            if not fresh and not self._under_way():
+                break
+            self._settle(self._answers())
+        return claimed
 
     def run_until_empty(self, limit: int = 100_000) -> int:
         """Send all that is due now, for `tick --at`. Returns how many rows were claimed."""
@@ -133,7 +143,7 @@ class Delivery:
             allowed = min(self._room(), pace.allowance(session, wall, self._sending.per_second))
             if allowed == 0:
                 return []
-            rows = fates.claim(session, at, self._holder, allowed, queued_at=self._only_queued_at)
+            rows = fates.due(session, at, allowed, queued_at=self._only_queued_at)
             pace.spend(session, wall, len(rows), self._sending.per_second)
             return self._planner.plan(session, rows, at, self._holder)
 

@@ -8,15 +8,16 @@ from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
-from services.ladder import Account, Footing, Way
 from sqlalchemy.orm import Session
 
+from config import Template
 from models import Channel, Notice, SendState, Topic
 from scheduler import letters
 from scheduler.letters import Letter, Text
 from scheduler.parcels import Parcel
 from services import consents, fates, ladder, preferences, quotas, reach
-from services.fates import Again, Claimed, Fate
+from services.fates import Again, Claim, Fate, Row
+from services.ladder import Account, Footing, Way
 from services.reach import Window
 
 #: Notices whose words are kept at hand; the rows of one go out one after another.
@@ -34,12 +35,12 @@ class Planner:
         self._texts: dict[int, Text] = {}
         self._letters: dict[tuple[int, Channel], Letter] = {}
 
-    def plan(self, session: Session, rows: Sequence[Claimed], at: datetime, holder: str) -> list[Parcel]:
-        """Decide each row's way and note it. What has none is settled at once; what must wait is put back."""
+    def plan(self, session: Session, rows: Sequence[Row], at: datetime, holder: str) -> list[Parcel]:
+        """Decide each row's way and claim it. What has none is settled at once; what must wait is put off."""
         parcels = self._plan(session, rows, at)
-        parcels += self._fill_lists(session, parcels, at, holder)
+        parcels += self._fill_lists(session, parcels, at)
         parcels = self._without_lonely(session, parcels, at)
-        fates.take_channels(session, [(p.id, p.channel, p.rung, p.batch) for p in parcels])
+        fates.claim(session, [Claim(p.id, p.channel, p.rung, p.batch) for p in parcels], at, holder)
         self._count(session, parcels, at)
         return parcels
 
@@ -55,8 +56,7 @@ class Planner:
 
     def template_id(self, parcel: Parcel) -> str:
         """The template that a parcel is written into; empty where there is none."""
-        template = self._accounts[parcel.text.app].template(parcel.channel, parcel.text.kind)
-        return template.id if template else ""
+        return _id(self._accounts[parcel.text.app].template(parcel.channel, parcel.text.kind))
 
     def give_back(self, session: Session, parcels: Sequence[Parcel]) -> None:
         """These did not leave: their subscriptions are still there."""
@@ -66,20 +66,21 @@ class Planner:
 
     # --- which way ---------------------------------------------------------------------------------------
 
-    def _plan(self, session: Session, rows: Sequence[Claimed], at: datetime) -> list[Parcel]:
+    def _plan(self, session: Session, rows: Sequence[Row], at: datetime) -> list[Parcel]:
         if not rows:
             return []
         texts = self._read(session, {row.notice_id for row in rows})
         unwanted = self._unwanted(session, rows)
         footings = self._footings(session, rows, texts, at)
         left = {app: self._left(session, app, at) for app in {texts[row.notice_id].app for row in rows}}
+        midnight = quotas.begins_anew(at)
         parcels, settled, waiting = [], [], []
         for row in rows:
             text = texts[row.notice_id]
             if row.id in unwanted:
                 settled.append(Fate(row.id, SendState.UNREACHABLE, unwanted[row.id]))
                 continue
-            way = self._way(row, text, footings[row.id], left[text.app], at)
+            way = self._way(row, text, footings[row.id], left[text.app], at, midnight)
             if way.channel is not None:
                 parcels.append(_parcel(row, text, way))
             elif way.waits_until is not None:
@@ -88,17 +89,25 @@ class Planner:
                 settled.append(Fate(row.id, SendState.UNREACHABLE, way.reason))
         problems = [(p, letter.problem) for p in parcels if (letter := self.letter(p, at)).problem]
         settled += [Fate(p.id, SendState.REFUSED, problem) for p, problem in problems]
-        fates.settle(session, settled, at)
-        fates.put_back(session, waiting)
+        fates.settle(session, settled, at, was=SendState.WAITING)
+        fates.put_back(session, waiting, was=SendState.WAITING)
         hopeless = {p.id for p, _ in problems}
         return [p for p in parcels if p.id not in hopeless]
 
-    def _way(self, row: Claimed, text: Text, footing: Footing, left: dict[Channel, int | None], at: datetime) -> Way:
+    def _way(
+        self,
+        row: Row,
+        text: Text,
+        footing: Footing,
+        left: dict[Channel, int | None],
+        at: datetime,
+        midnight: datetime,
+    ) -> Way:
         if row.batch:
             return Way(Channel.MASS, row.rung)
         way = ladder.choose(
             self._accounts[text.app], text.kind, footing, at, rung=row.rung, left=left,
-            midnight=quotas.begins_anew(at), not_after=row.not_after,
+            midnight=midnight, not_after=row.not_after,
         )  # fmt: skip
         rest = left.get(way.channel) if way.channel is not None else None
         if way.channel is not None and way.channel is not Channel.MASS and rest is not None:
@@ -117,10 +126,10 @@ class Planner:
             )  # fmt: skip
         return {notice_id: self._texts[notice_id] for notice_id in notice_ids}
 
-    def _unwanted(self, session: Session, rows: Sequence[Claimed]) -> dict[int, str]:
+    def _unwanted(self, session: Session, rows: Sequence[Row]) -> dict[int, str]:
         """Rows whose people do not want such notices any more, with the reason."""
         found: dict[int, str] = {}
-        by_topic: dict[Topic, list[Claimed]] = {}
+        by_topic: dict[Topic, list[Row]] = {}
         for row in rows:
             by_topic.setdefault(self._texts[row.notice_id].topic, []).append(row)
         for topic, those in by_topic.items():
@@ -130,21 +139,31 @@ class Planner:
         return found
 
     def _footings(
-        self, session: Session, rows: Sequence[Claimed], texts: Mapping[int, Text], at: datetime
+        self, session: Session, rows: Sequence[Row], texts: Mapping[int, Text], at: datetime
     ) -> dict[int, Footing]:
-        windows: Mapping[str, Window] = reach.windows(session, [row.openid for row in rows], at)
-        allowed: dict[str, set[str]] = {}
-        for text in texts.values():
-            template = self._accounts[text.app].template(Channel.SUBSCRIPTION, text.kind)
-            if template is not None and template.id not in allowed:
-                allowed[template.id] = consents.holders(session, [row.openid for row in rows], template.id)
-        footings = {}
+        """What is known of each recipient; asked only for those whose ladder depends on it."""
+        windows: Mapping[str, Window] = {}
+        in_chat: list[str] = []
+        by_template: dict[str, list[str]] = {}
         for row in rows:
             text = texts[row.notice_id]
-            template = self._accounts[text.app].template(Channel.SUBSCRIPTION, text.kind)
-            has_consent = template is not None and row.openid in allowed[template.id]
-            footings[row.id] = Footing(windows.get(row.openid), has_consent)
-        return footings
+            account = self._accounts[text.app]
+            depends = ladder.depends_on(account, text.kind, row.rung)
+            if Channel.CUSTOMER in depends:
+                in_chat.append(row.openid)
+            if Channel.SUBSCRIPTION in depends:
+                by_template.setdefault(_id(account.template(Channel.SUBSCRIPTION, text.kind)), []).append(row.openid)
+        if in_chat:
+            windows = reach.windows(session, in_chat, at)
+        allowed = {each: consents.holders(session, openids, each) for each, openids in by_template.items()}
+        return {
+            row.id: Footing(windows.get(row.openid), row.openid in allowed.get(self._subscription(row), ()))
+            for row in rows
+        }
+
+    def _subscription(self, row: Row) -> str:
+        text = self._texts[row.notice_id]
+        return _id(self._accounts[text.app].template(Channel.SUBSCRIPTION, text.kind))
 
     def _left(self, session: Session, app: str, at: datetime) -> dict[Channel, int | None]:
         return {channel: quotas.left(session, app, channel, at, self._daily) for channel in Channel}
@@ -166,12 +185,12 @@ class Planner:
 
     # --- mass messages -----------------------------------------------------------------------------------
 
-    def _fill_lists(self, session: Session, parcels: Sequence[Parcel], at: datetime, holder: str) -> list[Parcel]:
+    def _fill_lists(self, session: Session, parcels: Sequence[Parcel], at: datetime) -> list[Parcel]:
         """One mass call carries up to 10,000: take along all who would go the same way."""
         more: list[Parcel] = []
         for notice_id in {p.text.id for p in parcels if p.channel is Channel.MASS and p.batch is None}:
             room = MASS_MOST - sum(1 for p in parcels if p.text.id == notice_id)
-            more += self._plan(session, fates.claim_of(session, notice_id, at, holder, room), at)
+            more += self._plan(session, fates.due_of(session, notice_id, at, room, {p.id for p in parcels}), at)
         return more
 
     def _without_lonely(self, session: Session, parcels: Sequence[Parcel], at: datetime) -> list[Parcel]:
@@ -181,9 +200,15 @@ class Planner:
             if parcel.channel is Channel.MASS and parcel.batch is None:
                 fresh.setdefault(parcel.text.id, []).append(parcel)
         lonely = {p.id for those in fresh.values() if len(those) < MASS_FEWEST for p in those}
-        fates.settle(session, [Fate(row_id, SendState.UNREACHABLE, ONLY_ONE) for row_id in lonely], at)
+        fates.settle(
+            session, [Fate(row_id, SendState.UNREACHABLE, ONLY_ONE) for row_id in lonely], at, was=SendState.WAITING
+        )
         batches = {p.id: _batch_id(those) for those in fresh.values() for p in those}
         return [_with_batch(p, batches.get(p.id, p.batch)) for p in parcels if p.id not in lonely]
+
+
+def _id(template: Template | None) -> str:
+    return template.id if template else ""
 
 
 def _batch_id(parcels: Sequence[Parcel]) -> str:
@@ -196,7 +221,7 @@ def _with_batch(parcel: Parcel, batch: str | None) -> Parcel:
     return parcel if parcel.batch == batch else replace(parcel, batch=batch)
 
 
-def _parcel(row: Claimed, text: Text, way: Way) -> Parcel:
+def _parcel(row: Row, text: Text, way: Way) -> Parcel:
     assert way.channel is not None
     return Parcel(
         row.id, row.openid, text, way.channel, way.rung, row.attempts, row.round, row.is_bulk, row.not_after,

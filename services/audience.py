@@ -185,6 +185,21 @@ def _select(compound: sa.CompoundSelect[Any]) -> People:
     return sa.select(inner.c[0])
 
 
+def label(audience: Audience, county: str = "") -> str:
+    """An audience in words; `county` is the name of the county that bounds it."""
+    simple = re.fullmatch(r'\s*([^\s:：()（）]+)(?:[:：][“"]?([^\s:：()（）“”"]+)[”"]?)?\s*', audience.expression)
+    name, value = simple.groups() if simple else ("", "")
+    if name == EVERYBODY:
+        return county or "全体党员会员"
+    if name in {"县", "支部"}:
+        says = value
+    elif name == "类型":
+        says = f"{value}党支部"
+    else:
+        says = name if name == CITIZENS and not value else f"“{audience.expression.strip()}”"
+    return f"{county}的{says}" if county else says
+
+
 # --- who they are --------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import config
 from clock import at_beijing, beijing, beijing_date, say_moment
 from errors import NotFound, RuleBroken
 from models import Broadcast, BroadcastState, County, NoticeKind, Outgoing, Role, SendState, Topic
-from services import audit, campaigns, forecast, outbox, people
+from services import audience, audit, campaigns, forecast, outbox, people
 from services.audience import Audience
 from services.forecast import Forecast, Means
 from services.outbox import Letter, Recipient
@@ -26,7 +26,7 @@ APPROVE_WITHIN = timedelta(hours=24)
 USEFUL_FOR = timedelta(hours=24)
 SAMPLE = 10
 LONGEST_TITLE = 20
-LONGEST_TEXT = 500
+LONGEST_TEXT = 400
 SENDER = "市法学会"
 #: Words that have no place in an official notice, each with the reason (wording check, F109).
 DOUBTFUL = {
@@ -155,7 +155,7 @@ def _move(session: Session, row: Broadcast, old: BroadcastState, new: BroadcastS
     )
     if changed.rowcount != 1:  # type: ignore[attr-defined]
         session.refresh(row)
-        raise RuleBroken(f"这条群发{row.state.label}，不会重复处理。")
+        raise RuleBroken(f"这条群发{row.state.label}，不会重复发送。")
     session.refresh(row)
 
 
@@ -286,11 +286,11 @@ def audience_of(row: Broadcast) -> Audience:
 
 
 def audience_label(session: Session, row: Broadcast) -> str:
-    """The audience in words: 全体, 县:金水区 且 职务:书记, …"""
+    """The audience in words: 金水区, “县:金水区 且 职务:书记”, …"""
     if row.corrects_id is not None:
         return "收到原通知的人"
-    county = f"（限{session.get_one(County, row.county_id).name}）" if row.county_id is not None else ""
-    return f"“{row.audience}”{county}"
+    county = session.get_one(County, row.county_id).name if row.county_id is not None else ""
+    return audience.label(audience_of(row), county)
 
 
 def after_quiet(at: datetime, sending: config.Sending) -> datetime:

@@ -6,7 +6,7 @@ one another (product.md P2, pitfall 6).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -22,7 +22,6 @@ from models import (
     Notice,
     Outgoing,
     SendState,
-    dialect_of,
     update_each,
 )
 
@@ -34,8 +33,8 @@ TOO_LATE = "过了最晚发送时间，没有发出"
 INTERRUPTED = "发送时程序中断，不知是否已经发出；不会自动重发"
 
 
-class Claimed(NamedTuple):
-    """A row that is ours to send, without the weight of an object that the session watches."""
+class Row(NamedTuple):
+    """A row of the outbox without the weight of an object that the session watches."""
 
     id: int
     notice_id: int
@@ -50,76 +49,77 @@ class Claimed(NamedTuple):
     not_after: datetime
 
 
-_COLUMNS = [getattr(Outgoing, name) for name in Claimed._fields]
+_COLUMNS = [getattr(Outgoing, name) for name in Row._fields]
 
 
-def claim(
-    session: Session, at: datetime, holder: str, limit: int, *, queued_at: datetime | None = None
-) -> list[Claimed]:
-    """Take up to `limit` rows that are due, words to one before notices to many; nobody else gets them.
+def due(session: Session, at: datetime, limit: int, *, queued_at: datetime | None = None) -> list[Row]:
+    """Up to `limit` rows that are due, words to one before notices to many, held until the transaction ends: no
+    other sender sees them meanwhile.
 
     Rows of a campaign that is halted stay. With `queued_at` only what was queued at that very instant (`tick`).
     """
     halted = sa.exists().where(Campaign.name == Outgoing.campaign, Campaign.state != CampaignState.RUNNING)
-    due = (
-        sa.select(Outgoing.id)
+    asked = (
+        sa.select(*_COLUMNS)
         .where(Outgoing.state == SendState.WAITING, Outgoing.due_at <= at, ~halted)
         .order_by(Outgoing.is_bulk, Outgoing.due_at, Outgoing.id)
         .limit(limit)
+        .with_for_update(of=Outgoing, skip_locked=True)
     )
     if queued_at is not None:
-        due = due.where(Outgoing.notice_id.in_(sa.select(Notice.id).where(Notice.queued_at == queued_at)))
-    rows = _take(session, due, at, holder)
+        asked = asked.where(Outgoing.notice_id.in_(sa.select(Notice.id).where(Notice.queued_at == queued_at)))
+    rows = [Row(*row) for row in session.execute(asked)]
+    return rows + _rest_of_lists(session, rows)
+
+
+def _rest_of_lists(session: Session, rows: Sequence[Row]) -> list[Row]:
+    """A mass message that may have left goes again whole: the same list under the same id (§4.9)."""
     batches = {row.batch for row in rows if row.batch}
-    if batches:
-        # A mass message that may have left goes again whole: the same list under the same id (§4.9).
-        known = {row.id for row in rows}
-        rest = sa.select(Outgoing.id).where(Outgoing.batch.in_(batches), Outgoing.state == SendState.WAITING)
-        rows += [row for row in _take(session, rest, at, holder) if row.id not in known]
-    return rows
-
-
-def claim_of(session: Session, notice_id: int, at: datetime, holder: str, limit: int) -> list[Claimed]:
-    """Take more rows of one notice that are due, for a mass message that carries many."""
-    due = (
-        sa.select(Outgoing.id)
-        .where(
-            Outgoing.notice_id == notice_id,
-            Outgoing.state == SendState.WAITING,
-            Outgoing.due_at <= at,
-            Outgoing.batch.is_(None),
-        )
-        .order_by(Outgoing.id)
-        .limit(limit)
+    if not batches:
+        return []
+    is_rest = (
+        Outgoing.notice_id.in_({row.notice_id for row in rows if row.batch}),
+        Outgoing.batch.in_(batches),
+        Outgoing.state == SendState.WAITING,
     )
-    return _take(session, due, at, holder) if limit > 0 else []
+    asked = sa.select(*_COLUMNS).where(*is_rest).with_for_update(skip_locked=True)
+    known = {row.id for row in rows}
+    return [row for row in (Row(*each) for each in session.execute(asked)) if row.id not in known]
 
 
-def _take(session: Session, due: sa.Select[int], at: datetime, holder: str) -> list[Claimed]:
-    """Claim what a question finds: in one statement where the database can answer from an update."""
-    mine = {"state": SendState.CLAIMED, "claimed_at": at, "claimed_by": holder, "channel": None}
-    kind = dialect_of(session)
-    if kind == "mysql":
-        ids = list(session.scalars(due.with_for_update(skip_locked=True)))
-        rows = session.execute(sa.select(*_COLUMNS).where(Outgoing.id.in_(ids))).all()
-        session.execute(sa.update(Outgoing).where(Outgoing.id.in_(ids)).values(mine))
-    else:
-        chosen = due.with_for_update(skip_locked=True) if kind == "postgresql" else due
-        found = chosen.cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
-        is_due = Outgoing.id.in_(sa.select(found.c.id)), Outgoing.state == SendState.WAITING
-        taken = sa.update(Outgoing).where(*is_due).values(mine).returning(*_COLUMNS)
-        rows = session.execute(taken, execution_options={"synchronize_session": False}).all()
-    return sorted((Claimed(*row) for row in rows), key=lambda row: (row.is_bulk, row.id))
-
-
-def take_channels(session: Session, rows: Sequence[tuple[int, Channel, int, str | None]]) -> None:
-    """Note, before the calls leave, which way claimed rows go (id, channel, rung, batch): recovery decides by it."""
-    update_each(
-        session,
-        Outgoing,
-        [{"id": row, "channel": channel, "rung": rung, "batch": batch} for row, channel, rung, batch in rows],
-        only_if={"state": SendState.CLAIMED},
+def due_of(session: Session, notice_id: int, at: datetime, limit: int, known: Collection[int]) -> list[Row]:
+    """More rows of one notice that are due, for a mass message that carries many."""
+    is_more = (
+        Outgoing.notice_id == notice_id,
+        Outgoing.state == SendState.WAITING,
+        Outgoing.due_at <= at,
+        Outgoing.batch.is_(None),
     )
+    asked = sa.select(*_COLUMNS).where(*is_more).order_by(Outgoing.id).limit(limit + len(known))
+    found = [Row(*row) for row in session.execute(asked.with_for_update(skip_locked=True))]
+    return [row for row in found if row.id not in known][:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row that is about to leave, and by which way: recovery decides by it."""
+
+    row_id: int
+    channel: Channel
+    rung: int
+    batch: str | None = None
+
+
+def claim(session: Session, claims: Iterable[Claim], at: datetime, holder: str) -> None:
+    """Take rows that `due` gave in this transaction: from here on they are this sender's."""
+    rows: list[dict[str, Any]] = [
+        {
+            "id": one.row_id, "state": SendState.CLAIMED, "channel": one.channel, "rung": one.rung,
+            "batch": one.batch, "claimed_at": at, "claimed_by": holder,
+        }
+        for one in claims
+    ]  # fmt: skip
+    update_each(session, Outgoing, rows, only_if={"state": SendState.WAITING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Again:
     batch: str | None = None
 
 
-def settle(session: Session, fates: Iterable[Fate], at: datetime) -> None:
+def settle(session: Session, fates: Iterable[Fate], at: datetime, *, was: SendState = SendState.CLAIMED) -> None:
     """Give claimed rows their fate; what something quicker has settled (a delivery event) stays as it is."""
     rows: list[dict[str, Any]] = [
         {
@@ -154,10 +154,10 @@ def settle(session: Session, fates: Iterable[Fate], at: datetime) -> None:
         }
         for fate in fates
     ]  # fmt: skip
-    update_each(session, Outgoing, rows, only_if={"state": SendState.CLAIMED})
+    update_each(session, Outgoing, rows, only_if={"state": was})
 
 
-def put_back(session: Session, agains: Iterable[Again]) -> None:
+def put_back(session: Session, agains: Iterable[Again], *, was: SendState = SendState.CLAIMED) -> None:
     """Claimed rows wait again until their time."""
     rows: list[dict[str, Any]] = [
         {
@@ -167,7 +167,7 @@ def put_back(session: Session, agains: Iterable[Again]) -> None:
         }
         for again in agains
     ]  # fmt: skip
-    update_each(session, Outgoing, rows, only_if={"state": SendState.CLAIMED})
+    update_each(session, Outgoing, rows, only_if={"state": was})
 
 
 def expire(session: Session, at: datetime) -> int:
@@ -205,10 +205,17 @@ def recover(session: Session, at: datetime) -> dict[SendState, int]:
     return {SendState.WAITING: again.rowcount, SendState.UNKNOWN: unknown.rowcount}  # type: ignore[attr-defined]
 
 
-def is_somebody_sending(session: Session, at: datetime) -> bool:
-    """Whether a sender lives at this instant."""
-    lives = sa.exists().where(Lease.name.startswith(ALIVE), Lease.until > at)
-    return bool(session.scalar(sa.select(lives)))
+def senders(session: Session, at: datetime) -> int:
+    """How many senders live at this instant."""
+    alive = sa.select(sa.func.count()).select_from(Lease).where(Lease.name.startswith(ALIVE), Lease.until > at)
+    return session.scalar(alive) or 0
+
+
+def is_work_waiting(session: Session, at: datetime) -> bool:
+    """Whether any row could be claimed now."""
+    halted = sa.exists().where(Campaign.name == Outgoing.campaign, Campaign.state != CampaignState.RUNNING)
+    is_due = Outgoing.state == SendState.WAITING, Outgoing.due_at <= at, ~halted
+    return session.scalar(sa.select(Outgoing.id).where(*is_due).limit(1)) is not None
 
 
 # --- what WeChat says later ----------------------------------------------------------------------------------

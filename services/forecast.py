@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -132,7 +132,14 @@ def _bucket(
     return way.channel.label
 
 
-def lines(forecast: Forecast) -> Iterator[str]:
-    """The forecast as people read it, the largest bucket first."""
-    for name, count in sorted(forecast.buckets.items(), key=lambda item: -item[1]):
-        yield f"{name} {count}"
+def says(seen: Forecast) -> str:
+    """The forecast in one line: 可达 457（模板消息 450，客服消息 7），未绑定微信 148"""
+    ways = [name for name in (*(channel.label for channel in Channel), TOMORROW) if seen.buckets.get(name)]
+    reached = f"可达 {seen.reachable}" + (f"（{_counts(seen, ways)}）" if ways else "")
+    others = [name for name in seen.buckets if name not in ways]
+    return "，".join(filter(None, [reached, _counts(seen, others)]))
+
+
+def _counts(seen: Forecast, names: list[str]) -> str:
+    ordered = sorted(names, key=lambda name: -seen.buckets[name])
+    return "，".join(f"{name} {seen.buckets[name]}" for name in ordered)

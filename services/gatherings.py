@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from itertools import groupby
+from random import getrandbits
 from typing import Any
 
 import sqlalchemy as sa
@@ -129,11 +129,13 @@ def _marks(dialect: str) -> sa.Select[Any]:
 def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
     """Mark people present, each once, whoever else is doing the same right now (F004, F074).
 
-    The caller has found the gathering open. Two statements for any number of people; somebody who had asked
-    leave and came after all is present.
+    The caller has found the gathering open. One statement when nobody among them was known, two otherwise;
+    somebody who had asked leave and came after all is present.
     """
     rows = [_row(entry) for entry in asked]
-    insert_new(session, Attendance, sorted(rows, key=lambda row: (row["gathering_id"], row["person_id"])))
+    new = insert_new(session, Attendance, sorted(rows, key=lambda row: (row["gathering_id"], row["person_id"])))
+    if new == len(rows):
+        return [Mark(True, row["at"], row["via"], Presence.PRESENT) for row in rows]
     whom = {"gatherings": list({e.gathering_id for e in asked}), "people": list({e.person_id for e in asked})}
     marks = session.connection().execute(_marks(dialect_of(session)), whom)
     kept = {(row.gathering_id, row.person_id): row for row in marks}
@@ -145,7 +147,7 @@ def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
 def _row(entry: CheckIn) -> dict[str, Any]:
     return {
         "gathering_id": entry.gathering_id, "person_id": entry.person_id, "presence": Presence.PRESENT,
-        "via": entry.via, "at": entry.at, "receipt": secrets.randbits(62), "by_person_id": entry.by_person_id,
+        "via": entry.via, "at": entry.at, "receipt": getrandbits(62), "by_person_id": entry.by_person_id,
         "reason": None,
     }  # fmt: skip
 

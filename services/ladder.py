@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from config import Template, WeChat
 from models import Channel, NoticeKind
@@ -43,12 +44,22 @@ class Account:
     rights: frozenset[Channel]
     templates: Mapping[str, Template] = field(default_factory=dict)
     subscriptions: Mapping[str, Template] = field(default_factory=dict)
+    _open: dict[NoticeKind, frozenset[Channel]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def template(self, channel: Channel, kind: NoticeKind) -> Template | None:
         """What a notice of this kind is written into on this channel; None where words go as they are."""
         if channel is TEMPLATE:
             return self.templates.get(kind.value) or self.templates.get(BORROWED)
         return self.subscriptions.get(kind.value) if channel is SUBSCRIPTION else None
+
+    def is_open(self, kind: NoticeKind) -> frozenset[Channel]:
+        """The channels that a notice of this kind may take from this account."""
+        if kind not in self._open:
+            has_words = {CUSTOMER, MASS}
+            self._open[kind] = frozenset(
+                channel for channel in self.rights if channel in has_words or self.template(channel, kind) is not None
+            )
+        return self._open[kind]
 
 
 def official(wechat: WeChat) -> Account:
@@ -102,10 +113,10 @@ def choose(
 ) -> Way:
     """The first rung from `rung` on that carries. A channel whose calls are used up for today is waited for until
     `midnight` if the message is still worth sending then; otherwise the next rung is tried."""
-    ladder = LADDERS[kind]
+    ladder, is_open = LADDERS[kind], account.is_open(kind)
     for step in range(rung, len(ladder)):
         channel = ladder[step]
-        if not _is_open(account, channel, kind) or not footing.carries(channel, at):
+        if channel not in is_open or not footing.carries(channel, at):
             continue
         if left is not None and left.get(channel) == 0:
             if midnight is not None and not_after is not None and midnight < not_after:
@@ -115,17 +126,27 @@ def choose(
     return Way(None, reason=_why_not(account, kind))
 
 
+@cache
+def _depends_on(kind: NoticeKind, rung: int, is_open: frozenset[Channel]) -> frozenset[Channel]:
+    found = set()
+    for channel in LADDERS[kind][rung:]:
+        if channel in is_open:
+            if channel in {TEMPLATE, MASS}:
+                break
+            found.add(channel)
+    return frozenset(found)
+
+
+def depends_on(account: Account, kind: NoticeKind, rung: int = 0) -> frozenset[Channel]:
+    """The channels for which something must be known of the recipient before the way can be chosen."""
+    return _depends_on(kind, rung, account.is_open(kind))
+
+
 def next_rung(kind: NoticeKind, channel: Channel) -> int | None:
     """The rung below this channel, when the ladder has one."""
     ladder = LADDERS[kind]
     below = ladder.index(channel) + 1
     return below if below < len(ladder) else None
-
-
-def _is_open(account: Account, channel: Channel, kind: NoticeKind) -> bool:
-    if channel not in account.rights:
-        return False
-    return channel in {CUSTOMER, MASS} or account.template(channel, kind) is not None
 
 
 def _why_not(account: Account, kind: NoticeKind) -> str:

@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Pace, insert_new
+from models import Pace
 
 NAME = "sending"
-#: So much may leave at once after a pause: a second's worth.
-BURST = timedelta(seconds=1)
 
 
 def allowance(session: Session, at: datetime, per_second: float) -> int:
@@ -19,24 +17,28 @@ def allowance(session: Session, at: datetime, per_second: float) -> int:
 
     Holds the row until the caller's transaction ends, so that two senders cannot take the same second.
     """
-    since = at - max(_row(session, at).free_at, at - BURST)
+    since = at - max(_row(session).free_at, at - _burst(per_second))
     return max(0, int(since.total_seconds() * per_second + 1e-6))
 
 
 def spend(session: Session, at: datetime, messages: int, per_second: float) -> None:
     """Count messages that are about to leave, after `allowance` in the same transaction."""
     row = session.get_one(Pace, NAME)
-    row.free_at = max(row.free_at, at - BURST) + timedelta(seconds=messages / per_second)
+    row.free_at = max(row.free_at, at - _burst(per_second)) + timedelta(seconds=messages / per_second)
 
 
 def hold(session: Session, until: datetime) -> None:
     """Nothing leaves before `until`: WeChat said that we are too fast (45011)."""
-    row = _row(session, until)
+    row = _row(session)
     row.free_at = max(row.free_at, until)
 
 
-def _row(session: Session, at: datetime) -> Pace:
-    insert_new(session, Pace, [{"name": NAME, "free_at": at - BURST}])
-    return session.scalars(
-        sa.select(Pace).where(Pace.name == NAME).with_for_update().execution_options(populate_existing=True)
-    ).one()
+def _burst(per_second: float) -> timedelta:
+    """So much may leave at once after a rest: a second's worth, and the message that was not whole yet."""
+    return timedelta(seconds=1 + 1 / per_second)
+
+
+def _row(session: Session) -> Pace:
+    """The one row; the migration made it, so that two senders never race to be the first."""
+    held = sa.select(Pace).where(Pace.name == NAME).with_for_update()
+    return session.scalars(held.execution_options(populate_existing=True)).one()

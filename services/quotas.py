@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -35,14 +36,12 @@ def left(session: Session, app: str, channel: Channel, at: datetime, daily: dict
 
 def use(session: Session, app: str, channel: Channel, at: datetime, calls: int) -> None:
     """Count calls that are about to leave."""
-    _make(session, app, channel, at)
-    session.execute(sa.update(Quota).where(*_is(app, channel, at)).values(used=Quota.used + calls))
+    _change(session, app, channel, at, used=Quota.used + calls)
 
 
 def exhaust(session: Session, app: str, channel: Channel, at: datetime) -> None:
     """WeChat said that today's calls are used up (45009, 45028)."""
-    _make(session, app, channel, at)
-    session.execute(sa.update(Quota).where(*_is(app, channel, at)).values(is_exhausted=True))
+    _change(session, app, channel, at, is_exhausted=True)
 
 
 def begins_anew(at: datetime) -> datetime:
@@ -56,9 +55,13 @@ def running_low(session: Session, app: str, at: datetime, daily: dict[Channel, i
     return [(channel, rest) for channel, rest in counted if rest is not None and rest < daily[channel] * LOW]
 
 
-def _make(session: Session, app: str, channel: Channel, at: datetime) -> None:
-    row = {"app": app, "channel": channel, "period": _period(at), "used": 0, "is_exhausted": False}
-    insert_new(session, Quota, [row])
+def _change(session: Session, app: str, channel: Channel, at: datetime, **values: Any) -> None:
+    change = sa.update(Quota).where(*_is(app, channel, at)).values(**values)
+    if session.execute(change).rowcount == 0:  # type: ignore[attr-defined]
+        # The first call of the day. In this order two senders cannot lock each other out (MariaDB).
+        row = {"app": app, "channel": channel, "period": _period(at), "used": 0, "is_exhausted": False}
+        insert_new(session, Quota, [row])
+        session.execute(change)
 
 
 def _is(app: str, channel: Channel, at: datetime) -> tuple[sa.ColumnElement[bool], ...]:

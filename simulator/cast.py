@@ -25,6 +25,7 @@ CAST = (
     Person("王芳", openid_of("WangFang"), "群众：法律咨询、查进展、找服务站", ("咨询", "查询", "服务站")),
     Person("陈刚", openid_of("ChenGang"), "值班律师：看待办、接单", ("待办", "接单")),
     Person("赵敏", openid_of("ZhaoMin"), "市法学会办公室：群发通知、看进度", ("群发", "进度")),
+    Person("何静", openid_of("HeJing"), "市法学会办公室另一位：审核别人写的群发", ("审核", "进度")),
 )
 BY_OPENID = {person.openid: person for person in CAST}
 BY_NAME = {person.nickname: person for person in CAST}

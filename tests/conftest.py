@@ -31,7 +31,7 @@ SECRET = "a secret for tests, forty characters long"
 FRIDAY = "2026-11-27T09:00"
 LOADED_AT = parse_instant("2026-11-23T08:00")
 CAST = {
-    "张伟": "ZhangWei", "孙丽": "SunLi", "李娜": "LiNa", "王芳": "WangFang", "陈刚": "ChenGang", "赵敏": "ZhaoMin",
+    "张伟": "ZhangWei", "孙丽": "SunLi", "李娜": "LiNa", "王芳": "WangFang", "陈刚": "ChenGang", "赵敏": "ZhaoMin", "何静": "HeJing",
 }  # fmt: skip
 
 
@@ -95,15 +95,17 @@ class House:
         self.database.close()
 
 
-def settings(database_url: str, **wechat: Any) -> config.Settings:
-    """The example's settings on another database, with parts of `wechat` changed."""
+def settings(database_url: str, sending: dict[str, Any] | None = None, **wechat: Any) -> config.Settings:
+    """The example's settings on another database, with parts of `wechat` and `sending` changed."""
     environ = {
         "BOT_CONFIG": str(config.ROOT / "config.example.yaml"),
         "BOT_DATABASE__URL": database_url,
         "BOT_SERVER__SECRET_KEY": SECRET,
     }
     loaded = config.load(environ)
-    return loaded.model_copy(update={"wechat": loaded.wechat.model_copy(update=wechat)})
+    # Tests wait for nothing: the pace has tests of its own.
+    quick = loaded.sending.model_copy(update={"per_second": 2000.0, "connections": 16, **(sending or {})})
+    return loaded.model_copy(update={"wechat": loaded.wechat.model_copy(update=wechat), "sending": quick})
 
 
 @pytest.fixture(scope="session")
@@ -154,13 +156,15 @@ def open_house(
     """Opens the house, with other WeChat settings if the test wants them."""
     opened: list[House] = []
 
-    def open_(router: Any = None, url: str | None = None, **wechat: Any) -> House:
+    def open_(
+        router: Any = None, url: str | None = None, sending: dict[str, Any] | None = None, **wechat: Any
+    ) -> House:
         path = tmp_path / "bot.db"
         if url is None and not path.exists():
             shutil.copyfile(stage, path)
         local_wechat.reset()
         clock = Clock()
-        given = settings(url or f"sqlite:///{path}", api_base_url=local_wechat.url, **wechat)
+        given = settings(url or f"sqlite:///{path}", sending, api_base_url=local_wechat.url, **wechat)
         parts = app.make(given, clock)
         if router is not None:
             parts = replace(parts, router=router)
@@ -215,3 +219,9 @@ def chen_gang(house: House) -> Phone:
 def zhao_min(house: House) -> Phone:
     """Of the city office."""
     return house.phone("赵敏")
+
+
+@pytest.fixture
+def he_jing(house: House) -> Phone:
+    """Of the city office too: the second person."""
+    return house.phone("何静")

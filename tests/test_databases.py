@@ -29,6 +29,8 @@ from models import (
     Answer,
     Attendance,
     Base,
+    Campaign,
+    Channel,
     Consultation,
     Database,
     Follower,
@@ -36,13 +38,15 @@ from models import (
     Notice,
     NoticeKind,
     Outgoing,
+    Pace,
+    Quota,
     SendState,
     Topic,
     Vault,
 )
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
-from services import digests, outbox
+from services import campaigns, digests, fates, outbox, pace, quotas
 from services.burden import Week
 from services.outbox import Letter, Recipient
 from tests import servers
@@ -83,8 +87,9 @@ def house(open_house: Callable[..., House], furnished: str) -> House:
     """The house on this database; what earlier tests said is swept out first."""
     database = Database(furnished, Vault(SECRET))
     with database.transaction() as session:
-        for table in (Attendance, Outgoing, Notice, Answer, InboxMessage):
+        for table in (Attendance, Outgoing, Notice, Answer, InboxMessage, Campaign, Quota):
             session.execute(sa.delete(table))
+        session.execute(sa.update(Pace).values(free_at=AT - timedelta(days=1)))
     database.close()
     return open_house(url=furnished)
 
@@ -172,7 +177,8 @@ def test_rows_are_claimed_by_one_sender_each(house):
         taken: list[int] = []
         while True:
             with house.database.transaction() as session:
-                rows = [row.id for row in outbox.claim(session, AT, holder, 20)]
+                rows = [row.id for row in fates.due(session, AT, 20)]
+                fates.claim(session, [fates.Claim(row, Channel.TEMPLATE, 0) for row in rows], AT, holder)
             if not rows:
                 return taken
             taken += rows
@@ -180,6 +186,67 @@ def test_rows_are_claimed_by_one_sender_each(house):
     with ThreadPoolExecutor(4) as pool:
         taken = [row for rows in pool.map(take, "abcd") for row in rows]
     assert len(taken) == len(set(taken)) == 400
+
+
+def test_many_rows_get_fates_of_their_own_and_none_is_settled_twice(house):
+    letter = Letter(NoticeKind.BROADCAST, "fates", {"text": "t"}, [Recipient(None, f"o{n}") for n in range(6)])
+    with house.database.transaction() as session:
+        outbox.queue(session, letter, AT)
+        ids = [row.id for row in fates.due(session, AT, 10)]
+        fates.claim(session, [fates.Claim(row, Channel.TEMPLATE, n) for n, row in enumerate(ids)], AT, "me")
+    given = [
+        fates.Fate(ids[0], SendState.SENT, msgid="1"), fates.Fate(ids[1], SendState.SENT, msgid="2"),
+        fates.Fate(ids[2], SendState.REFUSED, "拒收 𬀩", 43004), fates.Fate(ids[3], SendState.UNKNOWN, "不明"),
+    ]  # fmt: skip
+    again = [fates.Again(ids[4], AT + timedelta(minutes=n), "忙", n, n) for n in (1,)]
+    with house.database.transaction() as session:
+        fates.settle(session, given, AT)
+        fates.put_back(session, again)
+    with house.database.transaction() as session:
+        fates.settle(session, [fates.Fate(row, SendState.CANCELLED) for row in ids], AT)
+    with house.database.reading() as session:
+        found = session.execute(
+            sa.select(Outgoing.state, Outgoing.msgid, Outgoing.code, Outgoing.reason).order_by(Outgoing.id)
+        ).all()
+    assert found == [
+        (SendState.SENT, "1", None, None), (SendState.SENT, "2", None, None),
+        (SendState.REFUSED, None, 43004, "拒收 𬀩"), (SendState.UNKNOWN, None, None, "不明"),
+        (SendState.WAITING, None, None, "忙"), (SendState.CANCELLED, None, None, None),
+    ]  # fmt: skip
+
+
+def test_a_halted_campaign_is_left_where_it_is(house):
+    for name in ("held", "free"):
+        letter = Letter(NoticeKind.BROADCAST, name, {"text": "t"}, [Recipient(None, f"o{n}") for n in range(5)])
+        with house.database.transaction() as session:
+            outbox.queue(session, letter, AT)
+    with house.database.transaction() as session:
+        assert campaigns.pause(session, "held", AT, by=None)
+        assert not campaigns.pause(session, "held", AT, by=None), "once is enough"
+    with house.database.transaction() as session:
+        assert {row.campaign for row in fates.due(session, AT, 100)} == {"free"}
+    with house.database.transaction() as session:
+        assert campaigns.resume(session, "held", AT, by=None)
+        assert len(fates.due(session, AT, 100)) == 10
+        assert campaigns.cancel(session, "held", AT, by=None) == 5
+        assert not campaigns.resume(session, "held", AT, by=None), "what is ended stays ended"
+
+
+def test_senders_share_one_pace_and_one_days_quota(house):
+    """Sixteen at once ask for what one second has: together they get a second's worth."""
+
+    def take(_: int) -> int:
+        with house.database.transaction() as session:
+            allowed = min(7, pace.allowance(session, AT, 50))
+            pace.spend(session, AT, allowed, 50)
+            quotas.use(session, "official", Channel.TEMPLATE, AT, allowed)
+            return allowed
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = sum(pool.map(take, range(16)))
+    assert taken in {50, 51}, "and the one that was not whole yet"
+    with house.database.reading() as session:
+        assert quotas.left(session, "official", Channel.TEMPLATE, AT, {Channel.TEMPLATE: 100}) == 100 - taken
 
 
 def test_nobody_gets_a_campaign_twice(house):

@@ -59,10 +59,12 @@ class Pool:
         # By the time of their call or of their rest: the first has waited longest, the last is the warmest.
         self._busy: dict[Connection, None] = {}
         self._idle: dict[Connection, None] = {}
-        self._resting: set[Connection] = set()
+        # Those that have said something since their last answer, which the loop has yet to read.
+        self._unread: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
+        # New connections in a row that brought nothing.
         self._failures = 0
-        self._not_before = 0.0
+        self._is_pausing = False
         self._answers: list[Answer] = []
         self._is_flush_due = False
         self._is_glancing = False
@@ -80,7 +82,7 @@ class Pool:
         await asyncio.gather(*self._opening, return_exceptions=True)
         for connection in [*self._busy]:
             connection.give_up("被要求停止")
-        for connection in [*self._idle, *self._resting]:
+        for connection in [*self._idle, *self._unread]:
             connection.close()
         self._flush()
 
@@ -93,7 +95,7 @@ class Pool:
         self._open_more()
 
     def _offer(self, connection: Connection) -> None:
-        """Give the connection a call, or a rest when there is none or something must be read first."""
+        """Give the connection a call, unless there is none, or something must be read first."""
         if not connection.is_open:
             return
         if not self._waiting:
@@ -104,12 +106,12 @@ class Pool:
             self._busy[connection] = None
             connection.send(call, self._host.request(call.path, self.token, call.body), self.token, self._loop.time())
         else:
-            self._resting.add(connection)
+            self._unread.add(connection)
             self._loop.call_later(READ_FIRST_SECONDS, self._wake, connection)
 
     def _wake(self, connection: Connection) -> None:
-        if connection in self._resting:
-            self._resting.remove(connection)
+        if connection in self._unread:
+            self._unread.remove(connection)
             self._offer(connection)
 
     # --- what connections tell (connection.Owner) --------------------------------------------------------
@@ -124,15 +126,16 @@ class Pool:
     def answered(self, connection: Connection, answer: Answer) -> None:
         """A call has ended; the connection may be free for the next."""
         del self._busy[connection]
-        if connection.carried == 1:
-            self._failures = 0
         self._note(answer)
         self._offer(connection)
+        if connection.carried == 1 and self._failures:
+            self._failures = 0
+            self._open_more()
 
     def lost(self, connection: Connection) -> None:
         """The connection has ended."""
         self._idle.pop(connection, None)
-        self._resting.discard(connection)
+        self._unread.discard(connection)
         was_slammed = connection.is_new
         if was_slammed or (connection.written and not connection.carried):
             self._back_off("cut before its first answer")
@@ -143,17 +146,19 @@ class Pool:
     # --- connections -------------------------------------------------------------------------------------
 
     def _open_more(self) -> None:
-        if self._loop.time() < self._not_before:
-            return
-        there = len(self._busy) + len(self._idle) + len(self._resting)
-        # After a failure one goes first; the others follow when it has brought an answer.
-        at_once = 1 if self._failures else OPENING_AT_ONCE
-        room = min(at_once, len(self._waiting), self._limits.connections - there)
-        for _ in range(room - len(self._opening)):
+        for _ in range(0 if self._is_pausing else self._room()):
             attempt = self._host.connect(lambda raw: Connection(self, raw), self._limits.connect_timeout_seconds)
             task = self._loop.create_task(attempt)
             self._opening.add(task)
             task.add_done_callback(self._tried)
+
+    def _room(self) -> int:
+        """How many more connections to open now; after a failure one, and none more before it has brought an answer."""
+        there = len(self._busy) + len(self._idle) + len(self._unread)
+        room = min(OPENING_AT_ONCE, len(self._waiting), self._limits.connections - there)
+        if self._failures:
+            room = min(room, 1 - sum(not connection.carried for connection in self._busy))
+        return room - len(self._opening)
 
     def _tried(self, task: asyncio.Task[None]) -> None:
         """An attempt to connect has ended, whatever way: nobody may wait for it for ever."""
@@ -167,18 +172,21 @@ class Pool:
 
     def _back_off(self, why: str) -> None:
         """Open nothing for a while, longer after each failure; those that fail together count as one."""
-        now = self._loop.time()
-        if now < self._not_before:
+        if self._is_pausing:
             return
         pause = min(BACK_OFF_AT_MOST_SECONDS, BACK_OFF_SECONDS * 2 ** min(self._failures, 16))
         self._failures += 1
-        self._not_before = now + pause
-        self._loop.call_later(pause + 0.001, self._move)
+        self._is_pausing = True
+        self._loop.call_later(pause, self._go_on)
         log.warning("fanout.connection_failed", host=self._host.name, why=why, pause_seconds=pause)
+
+    def _go_on(self) -> None:
+        self._is_pausing = False
+        self._move()
 
     def _give_back_if_alone(self, why: str) -> None:
         """With no connection there and none coming, what waits is told now instead of waiting for a dead host."""
-        if not (self._busy or self._idle or self._resting or self._opening):
+        if not (self._busy or self._idle or self._unread or self._opening):
             self._give_back(why)
 
     def _give_back(self, why: str) -> None:
@@ -193,7 +201,7 @@ class Pool:
         for connection in _since(self._idle, now - IDLE_SECONDS):
             del self._idle[connection]
             connection.close()
-        self._is_glancing = bool(self._busy or self._idle or self._resting)
+        self._is_glancing = bool(self._busy or self._idle or self._unread)
         if self._is_glancing:
             self._loop.call_later(self._glance_seconds, self._glance)
 

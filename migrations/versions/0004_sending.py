@@ -3,6 +3,8 @@
 Revision: 0004, after 0003
 """
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -58,10 +60,13 @@ def upgrade() -> None:
         batch.add_column(sa.Column("round", sa.Integer(), nullable=False, server_default="0"))
         batch.add_column(sa.Column("batch", text(64), nullable=True))
         batch.add_column(sa.Column("folded_into", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
-        batch.create_index(op.f("ix_outbox_batch"), ["batch"])
-        batch.create_index("ix_outbox_campaign_state", ["campaign", "state"])
+        batch.create_index(op.f("ix_outbox_openid"), ["openid"])
+        batch.drop_index("ix_outbox_openid_state")
+        batch.drop_index(op.f("ix_outbox_msgid"))
         batch.create_index("ix_outbox_state_is_bulk_due_at_campaign", ["state", "is_bulk", "due_at", "campaign"])
         batch.drop_index("ix_outbox_state_is_bulk_due_at")
+    is_mass = sa.text("channel = 'mass'")
+    op.create_index("ix_outbox_mass_msgid", "outbox", ["msgid"], postgresql_where=is_mass, sqlite_where=is_mass)
     with op.batch_alter_table("affiliations") as batch:
         batch.create_index(
             "ix_affiliations_branch_id_person_id", ["branch_id", "person_id", "since_on", "until_on"]
@@ -108,12 +113,14 @@ def _new_tables(all_kinds: tuple[str, ...]) -> None:
         sa.PrimaryKeyConstraint("app", "channel", "period", name=op.f("pk_quotas")),
         _checked("quotas", "channel", "channel", all_channels),
     )
-    op.create_table(
+    paces = op.create_table(
         "paces",
         sa.Column("name", text(32), nullable=False),
         sa.Column("free_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_paces")),
     )
+    # The one row is there before the first sender is.
+    op.bulk_insert(paces, [{"name": "sending", "free_at": datetime(2000, 1, 1, tzinfo=UTC)}])
     op.create_table(
         "opt_outs",
         sa.Column("recipient", text(80), nullable=False),
@@ -211,8 +218,10 @@ def downgrade() -> None:
     with op.batch_alter_table("outbox") as batch:
         batch.create_index("ix_outbox_state_is_bulk_due_at", ["state", "is_bulk", "due_at"])
         batch.drop_index("ix_outbox_state_is_bulk_due_at_campaign")
-        batch.drop_index("ix_outbox_campaign_state")
-        batch.drop_index(op.f("ix_outbox_batch"))
+        batch.create_index("ix_outbox_openid_state", ["openid", "state"])
+        batch.drop_index(op.f("ix_outbox_openid"))
+        batch.drop_index("ix_outbox_mass_msgid")
+        batch.create_index(op.f("ix_outbox_msgid"), ["msgid"])
         for column in ("rung", "round", "batch", "folded_into"):
             batch.drop_column(column)
     _allow("outbox", "state", "sendstate", STATES)

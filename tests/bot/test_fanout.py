@@ -25,6 +25,7 @@ from structlog.testing import capture_logs
 from bot.client import stable_token
 from bot.fanout import Answer, Call, Fanout, Outcome, Overfull
 from bot.fanout.connection import Connection
+from bot.fanout.pool import FLUSH_ANSWERS
 from bot.fanout.response import ResponseReader, Unreadable
 from simulator import testing
 from simulator.account import Account
@@ -95,6 +96,8 @@ def test_what_is_said_of_a_call_is_what_happened(host, do, bytewise):
     host.bytewise = bytewise
     with sending(host.url, connections=1) as (fanout, answers):
         send(fanout, call(0, do))
+        # A call that is written while the host is hanging up cannot be told from one that was read.
+        assert not BEHAVIOURS[do][1] or host.cuts.acquire(timeout=PATIENCE)
         send(fanout, call(1))
     assert answers.of(0).outcome is BEHAVIOURS[do][2]
     assert answers.of(1).result == json.loads(OK), "the next call is none the worse for it"
@@ -167,8 +170,49 @@ def test_a_connection_that_was_closed_while_it_rested_costs_no_call(host):
     assert set(host.received.values()) == {1}
 
 
-def test_a_connection_with_something_unread_carries_nothing():
-    """Be it the host's goodbye or words that nobody asked for, and be it before the loop has heard of it."""
+def test_a_goodbye_that_the_loop_has_not_heard_costs_no_call(host):
+    """The host hangs up while the loop is kept busy with handing over answers; calls are waiting."""
+    answers = Answers()
+
+    def hear(batch: list[Answer]) -> None:
+        answers.extend(batch)
+        if len(batch) == FLUSH_ANSWERS:
+            host.hang_up()
+
+    with closing(Fanout(host.url, hear, connections=1)) as fanout:
+        send(fanout, *map(call, range(FLUSH_ANSWERS + 50)))
+    assert answers.outcomes == {Outcome.ANSWERED: FLUSH_ANSWERS + 50}
+    assert host.connections == 2
+
+
+@pytest.mark.parametrize("do", ["page", "no JSON object", "no text", "too long", "twice", "no HTTP", "huge"])
+def test_who_does_not_speak_as_wechat_does_is_not_spoken_to_again(host, do):
+    """The rest of what it says would be taken for the next answer."""
+    with sending(host.url, connections=1) as (fanout, _):
+        send(fanout, call(0, do))
+        send(fanout, call(1))
+    assert host.connections == 2
+
+
+@pytest.mark.parametrize("do", ["ok", "chunked", "continue", "refused token", "bad gateway", "elsewhere"])
+def test_a_proper_response_leaves_the_connection_as_good_as_it_was(host, do):
+    with sending(host.url, connections=1) as (fanout, _):
+        send(fanout, call(0, do))
+        send(fanout, call(1))
+    assert host.connections == 1
+
+
+def test_what_nobody_asked_for_is_nobodys_answer(host):
+    with sending(host.url, connections=1) as (fanout, answers):
+        send(fanout, call(0))
+        host.blurt(response(b'{"errcode":43004}'))
+        send(fanout, call(1))
+    assert answers.of(1).result["errcode"] == 0
+    assert host.connections == 2
+
+
+def test_something_unread_is_noticed():
+    """The host's goodbye, or words that nobody asked for."""
     for last_words in (b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"):
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -180,7 +224,7 @@ def test_a_connection_with_something_unread_carries_nothing():
 
 
 def test_a_host_that_slams_every_door_is_not_stormed():
-    """It takes connections and cuts them at once. Nobody waits for ever, and few calls are put at risk."""
+    """It takes connections and cuts them at once: one call for each connection is risked, and a few attempts more."""
 
     async def slam(_: object) -> bool:
         return False
@@ -188,9 +232,9 @@ def test_a_host_that_slams_every_door_is_not_stormed():
     with unreliable.running(greeting=slam) as host, sending(host.url, connections=128) as (fanout, answers):
         send(fanout, *map(call, range(2000)))
     assert is_each_answered_once(answers, 2000)
-    assert answers.outcomes[Outcome.NEVER_LEFT] > 1800
+    assert answers.outcomes[Outcome.NEVER_LEFT] > 2000 - 128 - 8
     assert answers.outcomes.keys() <= {Outcome.NEVER_LEFT, Outcome.MAY_HAVE_LEFT}
-    assert host.connections < 100
+    assert host.connections < 128 + 8
 
 
 def test_a_host_that_falls_silent_is_not_fed_all_that_waits(host):
@@ -214,24 +258,38 @@ def test_when_the_host_comes_back_so_do_the_calls():
 # --- many calls, all kinds of trouble -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_each_call_is_answered_once_whatever_happens(host, seed):
+    """What never left is sent again, as the engine does: nobody gets anything twice by that."""
     rolls = random.Random(seed)
-    common = ["ok"] * 40 + ["hang"] + [name for name in BEHAVIOURS if name != "hang"]
-    calls = [call(number, rolls.choice(common)) for number in range(600)]
+    common = ["ok"] * 40 + ["hang"] + AT_ONCE
+    calls = [call(number, rolls.choice(common)) for number in range(400)]
+    left = Counter()
     with sending(host.url, connections=16, timeout_seconds=0.5) as (fanout, answers):
         while calls:
-            size = rolls.randrange(1, 60)
-            fanout.submit(calls[:size], TOKEN)
-            del calls[:size]
-            if rolls.random() < 0.2:
-                host.hang_up()
-        assert fanout.drain(PATIENCE)
-        assert fanout.waiting == 0
-    assert is_each_answered_once(answers, 600)
-    for answer in answers:
-        is_true(answer, host.received[answer.call.tag])
-    assert answers.outcomes[Outcome.ANSWERED] > 300
+            send_by_and_by(fanout, calls, rolls, host)
+            assert sorted(a.call.tag for a in answers) == sorted(c.tag for c in calls)
+            for answer in answers:
+                is_true(answer, host.received[answer.call.tag])
+            left += answers.outcomes
+            calls = [answer.call for answer in answers if answer.outcome is Outcome.NEVER_LEFT]
+            answers.clear()
+    del left[Outcome.NEVER_LEFT]
+    assert left.total() == 400
+    assert left[Outcome.ANSWERED] > 150
+
+
+def send_by_and_by(fanout: Fanout, calls: list[Call], rolls: random.Random, host: unreliable.Host) -> None:
+    """In portions, while the host now and then closes every connection it has."""
+    rest = calls[:]
+    while rest:
+        size = rolls.randrange(1, 60)
+        fanout.submit(rest[:size], TOKEN)
+        del rest[:size]
+        if rolls.random() < 0.2:
+            host.hang_up()
+    assert fanout.drain(PATIENCE)
+    assert fanout.waiting == 0
 
 
 def is_true(answer: Answer, received: int) -> None:
@@ -410,6 +468,14 @@ def test_a_response_reads_the_same_however_it_is_split(name, data):
     cuts = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1))))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     assert read(pieces) == read([whole])
+
+
+@pytest.mark.parametrize("more", [response(), response()[:10], b"\x00"])
+def test_what_follows_a_response_spoils_the_connection(more):
+    reader = ResponseReader()
+    reader.feed(response() + more)
+    assert (reader.is_whole, reader.status, bytes(reader.body)) == (True, 200, OK)
+    assert not reader.is_reusable
 
 
 @given(st.binary(max_size=200), st.integers(0, 60))

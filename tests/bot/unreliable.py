@@ -68,6 +68,8 @@ class Host:
         self.tokens: list[str] = []
         self.connections = 0
         self.bytewise = False
+        #: Released once for each connection that was cut because a call asked for it.
+        self.cuts = threading.Semaphore(0)
         self._greeting = greeting
         self._tls = tls
         self._socket = at or socket.create_server(("127.0.0.1", 0))
@@ -89,13 +91,19 @@ class Host:
 
     def hang_up(self) -> None:
         """Close every connection, as a server does with those that have been idle; back when it is done."""
+        self._to_all(lambda writer: writer.close())
 
-        async def close() -> None:
+    def blurt(self, data: bytes) -> None:
+        """Say something on every connection that nobody asked for."""
+        self._to_all(lambda writer: writer.write(data))
+
+    def _to_all(self, act: Callable[[Writer], None]) -> None:
+        async def run() -> None:
             for writer in self._writers:
-                writer.close()
+                act(writer)
             await asyncio.sleep(0)
 
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
 
     async def _serve(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
@@ -137,6 +145,7 @@ class Host:
             # What was written arrives first: this is the end of a connection, not its destruction.
             writer.close()
             await writer.wait_closed()
+            self.cuts.release()
         return not is_cut
 
 

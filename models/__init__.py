@@ -16,7 +16,7 @@ from models.consultations import (
 from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
-from models.many import among, dialect_of, insert_all, insert_new, update_each
+from models.many import among, dialect_of, insert_all, insert_new, put, update_each
 from models.organisations import Branch, BranchKind, County, Station
 from models.outbox import (
     ARRIVED_STATES,
@@ -105,5 +105,6 @@ __all__ = [
     "insert_all",
     "insert_new",
     "not_left",
+    "put",
     "update_each",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 import config
 from clock import at_beijing, beijing_date
-from models import Lease, Notice, NoticeKind, OptOut, Outgoing, SendState, Topic, insert_new
+from models import Lease, Notice, NoticeKind, OptOut, Outgoing, SendState, Topic, put
 
 #: Where the settings say nothing else.
 USUAL = config.Sending().per_week
@@ -79,11 +79,7 @@ def count_alone(session: Session, at: datetime) -> None:
     lock makes the second wait for the first one's commit; at READ COMMITTED, which we use on PostgreSQL and MariaDB,
     its counting statement begins after that and sees what was written. SQLite has one writer at a time anyway.
     """
-    mine = sa.update(Lease).where(Lease.name == LOCK).values(until=at)
-    if session.execute(mine).rowcount == 0:  # type: ignore[attr-defined]
-        # In this order two who are the first cannot lock each other out (MariaDB).
-        insert_new(session, Lease, [{"name": LOCK, "holder": "", "until": at}])
-        session.execute(mine)
+    put(session, Lease, {"name": LOCK, "holder": "", "until": at}, {"until": at})
 
 
 def full(session: Session, topic: Topic, week: Week, most: int) -> dict[str, int]:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check fix demo bench lock clean
+.PHONY: help run test check fix demo bench shots vendor lock clean
 .DEFAULT_GOAL := help
 
 help:  ## 这张表 · this list
@@ -35,6 +35,12 @@ demo: $(VENV)/.installed  ## 只装演示数据 · load the demo data only
 
 bench: $(VENV)/.installed  ## 周五签到风暴和群发，与参照系并测 · the Friday storm and the sending, beside others
 	@status=0; for what in storm fanout; do $(BIN)/python -m bench $$what || status=1; done; exit $$status
+
+shots: $(VENV)/.installed  ## 控制台每一页在三种宽度下的截图（需要 chromium） · a picture of every console page
+	@$(BIN)/python -m tests.console.shots
+
+vendor: $(VENV)/.installed  ## 重新取控制台用的前端文件（需要 npm） · fetch what the console's pages are made of
+	@$(BIN)/python -m admin.vendor
 
 lock: $(VENV)/.installed  ## 重新锁定依赖 · lock the dependencies anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.txt

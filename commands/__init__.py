@@ -7,7 +7,7 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands import asking, data, doctor, keeping, papers, rules, serving
+from commands import accounts, asking, auditing, data, doctor, keeping, papers, rules, serving
 from errors import AssistantError
 
 
@@ -24,6 +24,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     *serving.COMMANDS, *asking.COMMANDS, *rules.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *keeping.COMMANDS,
+    *auditing.COMMANDS, *accounts.COMMANDS,
     *doctor.COMMANDS,
 ):  # fmt: skip
     cli.add_command(command)

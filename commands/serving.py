@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -18,6 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
+from sqlalchemy.exc import IntegrityError
 from waitress import create_server
 
 import app
@@ -26,7 +28,7 @@ from commands import parts as made
 from errors import ConfigurationError
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
-from services import fates
+from services import audit, fates
 
 log = structlog.get_logger("serving")
 
@@ -39,6 +41,7 @@ SWEEP_SECONDS = 1
 #: How often a sender looks by itself, whatever it hears: to show that it lives, and because bells can break.
 LOOK_SECONDS = 5
 RECOVER_SECONDS = 5
+SEAL_SECONDS = 15
 DIE_WITH_PARENT = 1
 
 
@@ -58,7 +61,7 @@ def run() -> None:
     bell, delivery = parts.bell(), parts.delivery()
     bell.listen(delivery.run)
     jobs = [_ticking(parts.clockwork(), parts), _sweeping(parts, bell), (delivery.run, LOOK_SECONDS)]
-    clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS)])
+    clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS), _sealing(parts)])
     server = create_server(
         app.web(parts, desk),
         host=parts.settings.server.host,
@@ -148,7 +151,7 @@ def scheduler() -> None:
     made.set_up_log()
     parts = made.parts()
     bell = parts.bell()
-    jobs = [_ticking(parts.clockwork(), parts)]
+    jobs = [_ticking(parts.clockwork(), parts), _sealing(parts)]
     if parts.settings.redis.url:
         jobs.append(_sweeping(parts, bell))
     _until_stopped(_clock(parts, jobs), bell.stop)
@@ -175,6 +178,17 @@ def _sweeping(parts: app.Parts, bell: Bell) -> Job:
             bell.ring(senders)
 
     return sweep, SWEEP_SECONDS
+
+
+def _sealing(parts: app.Parts) -> Job:
+    """The audit is sealed apart from what writes it, so that no message waits for a chain."""
+
+    def seal() -> None:
+        # Another process was quicker with the same entries: they are sealed.
+        with suppress(IntegrityError), parts.database.transaction() as session:
+            audit.seal(session)
+
+    return seal, SEAL_SECONDS
 
 
 def _clock(parts: app.Parts, jobs: list[Job]) -> BackgroundScheduler:

@@ -1,8 +1,10 @@
 """Tables, constraints, and questions a row can answer alone."""
 
+from models.accounts import Account, AccountSession, BackupCode
+from models.audit import AuditEntry, AuditSeal
 from models.base import Base, Labelled
 from models.broadcasts import Broadcast, BroadcastState, SavedAudience
-from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
+from models.clockwork import Credential, Due, DueState, Lease
 from models.consultations import (
     CaseNumber,
     CaseState,
@@ -38,10 +40,14 @@ from models.vault import Unreadable, Vault
 __all__ = [
     "ARRIVED_STATES",
     "OPEN_STATES",
+    "Account",
+    "AccountSession",
     "Affiliation",
     "Answer",
     "Attendance",
     "AuditEntry",
+    "AuditSeal",
+    "BackupCode",
     "Base",
     "BindingClaim",
     "Branch",

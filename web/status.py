@@ -55,9 +55,7 @@ def blueprint(settings: Settings, database: Database, metrics: Metrics, now: Now
 
     @pages.get("/")
     def front() -> Response:
-        page = render_template(
-            "front.html", checks=look(settings, database, now()), is_local=settings.wechat.is_local
-        )
+        page = render_template("front.html", checks=look(settings, database, now()), phone_page=_phone_page(settings))
         answer = Response(page)
         answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; img-src 'self'"
         return answer

@@ -91,8 +91,8 @@ def test_six_senders_make_one_digest_and_each_sender_sees_why(house, zhao_min, z
 
     preview = _preview(zhao_min, branch, "第6家活动")
     full = int(re.search(r"本周已满，并入周汇总 (\d+)", preview).group(1))
-    buckets = re.search(r"（可达 \d+：(.*?)）", preview).group(1)
-    assert sum(map(int, re.findall(r" (\d+)", buckets))) == size
+    figures = re.search(r"共 (\d+) 人，可达 (\d+)(?:（.*?）)?，(.*)", preview)
+    assert int(figures[1]) == size == int(figures[2]) + sum(map(int, re.findall(r" (\d+)", figures[3])))
     report = plain(zhao_min.says(re.search(r"确认发送请回复 (\d{4})", preview).group(1)))
     assert f"并入周汇总 {full}" in report, "the preview equals what is sent"
     assert "本周（11月23日–29日）已有 3 条可退订的通知，每人每周最多 3 条，并入周汇总" in report

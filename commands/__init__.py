@@ -17,6 +17,7 @@ from commands import (
     keeping,
     outbox,
     papers,
+    rules,
     serving,
     templates,
 )
@@ -36,7 +37,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *outbox.COMMANDS, *audiences.COMMANDS,
-    *templates.COMMANDS, *keeping.COMMANDS, *auditing.COMMANDS, *accounts.COMMANDS, *doctor.COMMANDS,
+    *templates.COMMANDS, *keeping.COMMANDS, *rules.COMMANDS, *auditing.COMMANDS, *accounts.COMMANDS, *doctor.COMMANDS,
 ):  # fmt: skip
     cli.add_command(command)
 

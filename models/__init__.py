@@ -18,9 +18,19 @@ from models.consultations import (
 from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
-from models.many import among, dialect_of, insert_all, insert_new, update_each
+from models.many import among, dialect_of, insert_all, insert_new, put, update_each
 from models.organisations import Branch, BranchKind, County, Station
-from models.outbox import ARRIVED_STATES, OPEN_STATES, Channel, Notice, NoticeKind, Outgoing, SendState, Topic
+from models.outbox import (
+    ARRIVED_STATES,
+    OPEN_STATES,
+    Channel,
+    Notice,
+    NoticeKind,
+    Outgoing,
+    SendState,
+    Topic,
+    not_left,
+)
 from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
 from models.publicity import PublicityItem, PublicityRow, Unit
 from models.sending import Campaign, CampaignState, Consent, OptOut, Pace, Quota, RegisteredTemplate, TemplateKind
@@ -100,5 +110,7 @@ __all__ = [
     "dialect_of",
     "insert_all",
     "insert_new",
+    "not_left",
+    "put",
     "update_each",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from clock import at_beijing, beijing_date, say_date, say_time, say_window
 from config import Settings
 from models import Due, Gathering, GatheringState, NoticeKind, Purpose
+from scheduler import digest, reminders
 from scheduler.clockwork import Asked, Rule
 from services import gatherings, outbox, people, retention, rhythm, watch
 from services.outbox import Letter, Recipient
@@ -37,6 +38,8 @@ def rules(settings: Settings) -> list[Rule]:
             _notify(settings),
         ),
         Rule("watch", "每十分钟看一遍发送是否正常，不正常就告诉办公室", _often(WATCH_EVERY), _watch(settings)),
+        *reminders.rules(settings.sending),
+        digest.rule(settings),
         Rule("upkeep", "每天清理到期的记录（最少数据）", _daily(UPKEEP_AT), _upkeep),
     ]
 

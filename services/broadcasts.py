@@ -82,7 +82,7 @@ def look(
 ) -> Forecast:
     """Whom it would reach if it went now (F103); a correction goes to those who got the wrong one (F113)."""
     if corrects is None:
-        return forecast.of(session, to, means, at, topic=topic)
+        return forecast.of(session, to, means, at, topic=topic, due_at=after_quiet(at, means.sending))
     recipients = campaigns.recipients_of(session, campaign(corrects))
     kind = NoticeKind.BROADCAST
     buckets = forecast.of_recipients(session, recipients, means, at, kind=kind, topic=Topic.STATUTORY)
@@ -181,6 +181,7 @@ def _let_go(session: Session, row: Broadcast, at: datetime, sending: config.Send
         not_after=due_at + USEFUL_FOR,
         why=f"{author.name} 群发给{audience_label(session, row)}：{row.title}",
         topic=row.topic,
+        per_week=sending.per_week,
     )
     outbox.queue(session, letter, at)
     many = len({recipient.key for recipient in recipients})

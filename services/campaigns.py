@@ -22,6 +22,7 @@ from models import (
     Notice,
     Outgoing,
     SendState,
+    not_left,
 )
 from services import audit, fates, quotas
 from services.outbox import Recipient
@@ -141,10 +142,15 @@ def cancel(session: Session, name: str, at: datetime, *, by: int | None, note: s
         return 0
     changed = session.execute(
         sa.update(Outgoing)
-        .where(Outgoing.campaign == name, Outgoing.state == SendState.WAITING)
+        .where(Outgoing.campaign == name, not_left())
         .values(state=SendState.CANCELLED, settled_at=at, reason="发送人撤销")
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def can_be_cancelled(session: Session, name: str) -> bool:
+    """Whether there is anything that `cancel` would stop."""
+    return session.scalar(sa.select(Outgoing.id).where(Outgoing.campaign == name, not_left()).limit(1)) is not None
 
 
 def _change(

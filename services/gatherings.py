@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from clock import beijing_date
-from errors import NotFound, RuleBroken
+from errors import Misunderstood, NotFound, RuleBroken
 from models import (
     Affiliation,
     Attendance,
@@ -32,6 +32,8 @@ from models import (
 from services import audit, people
 
 HISTORY = 8
+#: The field of the notice's template that it stands in (wechat-platform.md §4.7).
+LONGEST_TOPIC = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,12 @@ def by_ids(session: Session, ids: Iterable[int]) -> dict[int, Gathering]:
     return {row.id: row for row in rows}
 
 
+def attended(session: Session, ids: Iterable[int]) -> set[int]:
+    """Those of these gatherings to which somebody came."""
+    came = Attendance.gathering_id.in_(list(ids)), Attendance.presence == Presence.PRESENT
+    return set(session.scalars(sa.select(Attendance.gathering_id).where(*came).distinct()))
+
+
 def history(session: Session, person_id: int, limit: int = HISTORY) -> list[Attendance]:
     """A person's own last records; nobody else's list is ever made this way (F079)."""
     return list(
@@ -276,6 +284,7 @@ def next_of_branch(session: Session, branch_id: int, at: datetime) -> Gathering 
     """The branch's next gathering that has not begun."""
     return session.scalar(
         sa.select(Gathering)
+        .options(sa.orm.joinedload(Gathering.branch))
         .where(Gathering.branch_id == branch_id, Gathering.state == GatheringState.PLANNED, Gathering.opens_at > at)
         .order_by(Gathering.opens_at)
         .limit(1)
@@ -332,6 +341,17 @@ def may_move(gathering: Gathering, on: date, opens_at: datetime, at: datetime) -
         raise RuleBroken("新的日子要在今天之后。")
     if abs((on - gathering.period_on).days) > 6:
         raise RuleBroken("只能在同一周前后六天之内改期。")
+
+
+def set_topic(session: Session, gathering: Gathering, topic: str, at: datetime, *, by: int) -> None:
+    """What a gathering is about, as its notice will say. Raises RuleBroken once it has begun, Misunderstood when the
+    notice has no room for it."""
+    if gathering.opens_at <= at:
+        raise RuleBroken("这次活动已经开始签到，不能再改主题。")
+    if len(topic) > LONGEST_TOPIC:
+        raise Misunderstood(f"主题有 {len(topic)} 个字，通知里最多显示 {LONGEST_TOPIC} 个字，请缩短。")
+    audit.note(session, at, by, "gathering.topic", f"gathering:{gathering.id}", f"{gathering.topic} → {topic}")
+    gathering.topic = topic
 
 
 def by_name(members: Iterable[Person], names: Iterable[str]) -> tuple[list[Person], list[str]]:

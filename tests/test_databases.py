@@ -45,11 +45,13 @@ from models import (
     Person,
     Quota,
     SendState,
+    Topic,
     Vault,
 )
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
-from services import audit, campaigns, fates, outbox, pace, quotas, roster
+from services import audit, campaigns, digests, fates, outbox, pace, quotas, roster
+from services.burden import Week
 from services.outbox import Letter, Recipient
 from tests import servers
 from tests.conftest import SECRET, House, furnish
@@ -379,3 +381,30 @@ def test_people_are_found_by_pinyin_initials_and_the_end_of_a_number(house):
 
 def test_statistics_can_be_refreshed(house, tmp_path: Path):
     house.database.refresh_statistics()
+
+
+def test_two_senders_at_once_do_not_both_see_room_and_the_rest_is_one_digest(house):
+    """F046: eight senders to the same forty at the same moment; three get through, five are folded into one."""
+    people = [Recipient(None, f"oWeek{n}") for n in range(40)]
+
+    def send(n: int) -> None:
+        facts = {"title": f"{n}", "text": "t"}
+        with house.database.transaction() as session:
+            letter = Letter(NoticeKind.BROADCAST, f"week:{n}", facts, people, topic=Topic.ACTIVITY, per_week=3)
+            outbox.queue(session, letter, AT)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, range(8)))
+    assert count(house, Outgoing, Outgoing.state == SendState.WAITING) == 3 * 40
+    assert count(house, Outgoing, Outgoing.state == SendState.FOLDED) == 5 * 40
+
+    def compose(_: int) -> int:
+        with house.database.transaction() as session:
+            return digests.compose(session, Week.of(AT), AT, due_at=AT, not_after=AT + timedelta(hours=1))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(compose, range(4))) == [0, 0, 0, 40]
+    assert count(house, Outgoing, Outgoing.campaign == "digest:2026-W48") == 40
+    assert count(house, Outgoing, Outgoing.state == SendState.FOLDED, Outgoing.folded_into.is_not(None)) == 200
+    with house.database.reading() as session:
+        assert digests.fates_of(session, "week:7") in ({}, {SendState.UNREACHABLE: 40})

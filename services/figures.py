@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from clock import beijing_date
 from models import (
+    ARRIVED_STATES,
     Attendance,
     Branch,
     BranchKind,
@@ -156,7 +157,7 @@ class Campaign:
 
     @property
     def arrived(self) -> int:
-        return self.states[SendState.SENT] + self.states[SendState.DELIVERED]
+        return sum(self.states[state] for state in ARRIVED_STATES)
 
 
 def campaigns(session: Session, scope: Scope, keys: list[str] | None = None) -> list[Campaign]:

@@ -14,6 +14,7 @@ from models import (
     Attendance,
     BindingClaim,
     Branch,
+    Campaign,
     CaseState,
     ClaimState,
     Consultation,
@@ -29,7 +30,7 @@ from models import (
     SendState,
     Switch,
 )
-from services import switches
+from services import campaigns, switches
 from services.scope import Scope
 
 #: Failures older than this have been looked at, or never will be.
@@ -59,6 +60,7 @@ class Running:
     unknown: int
     refused: int
     failed: int
+    halted: list[Campaign]
     coming: list[Due]
 
 
@@ -97,6 +99,7 @@ def running(session: Session, at: datetime) -> Running:
         unknown=sends.get(SendState.UNKNOWN, 0),
         refused=sends.get(SendState.REFUSED, 0),
         failed=session.scalar(failed) or 0,
+        halted=campaigns.halted(session),
         coming=list(session.scalars(coming.limit(SHOWN))),
     )
 

@@ -25,7 +25,6 @@ ACTS = {
     "broadcast.confirm": "确认群发",
     "broadcast.draft": "起草群发",
     "broadcast.return": "退回群发",
-<<<<<<< HEAD
     "broadcast.submit": "提交群发审核",
     "broadcast.urgent": "立即发送",
     "campaign.cancelled": "撤销发送",
@@ -33,15 +32,6 @@ ACTS = {
     "campaign.retry": "重试没送到的",
     "campaign.running": "继续发送",
     "campaign.stopped": "发送自动停下",
-=======
-    "broadcast.submit": "送审群发",
-    "broadcast.urgent": "立即发送",
-    "campaign.cancelled": "撤销发送",
-    "campaign.paused": "暂停发送",
-    "campaign.retry": "重发失败的",
-    "campaign.running": "继续发送",
-    "campaign.stopped": "自动停下发送",
->>>>>>> wt-console
     "case.danger": "紧急咨询报警",
     "case.erased": "删除咨询内容",
     "case.read": "查看咨询内容",
@@ -55,11 +45,7 @@ ACTS = {
     "import.publicity": "导入宣传台账",
     "leave.granted": "准假",
     "leave.refused": "不准假",
-<<<<<<< HEAD
     "outbox.resolve": "核实结果不明的",
-=======
-    "outbox.resolve": "认定结果不明的",
->>>>>>> wt-console
     "people.add": "登记人员",
     "people.bind": "绑定微信",
     "people.claim": "申请绑定",

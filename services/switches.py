@@ -73,4 +73,4 @@ def is_rule_on(session: Session, rule: str, *, usually: bool) -> bool:
 def switch_rule(session: Session, rule: str, at: datetime, *, on: bool) -> None:
     """Switch a rule on or off; what comes due while it is off is decided as switched off, not put off."""
     session.merge(Switch(name=RULE + rule, is_on=on, since=at, note=""))
-    audit.note(session, at, None, f"rule.{'on' if on else 'off'}", RULE + rule)
+    audit.note(session, at, None, "rule.on" if on else "rule.off", RULE + rule)

@@ -29,8 +29,8 @@ from scheduler import timetable
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
 from scheduler.delivery import Delivery
-from services import ladder, outbox
-from services.ladder import Account
+from services.sending import ladder, outbox
+from services.sending.ladder import Account
 from web import status
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config import Settings
-from services import branches, logins, overview, passwords, people, reach, retention
+from services import branches, logins, overview, passwords, people, retention
 from services.calendar import OnHoliday, SecondWeek
+from services.sending import reach
 
 OPERATOR = "运维，config.yaml 的 {key}"
 CODE = "写在程序里，改要出新版本"

@@ -15,9 +15,10 @@ from commands import parts as made
 from errors import ConfigurationError, RuleBroken
 from models import Notice, Outgoing, SendState
 from scheduler.clockwork import Decision
-from services import ladder, reach, rhythm, switches
+from services import rhythm, switches
 from services.calendar_text import render, render_activity
-from services.ladder import Account, Footing
+from services.sending import ladder, reach
+from services.sending.ladder import Account, Footing
 
 #: A `tick` that is not now may only send to this very machine (product.md §3).
 IS_NOW = timedelta(minutes=1)

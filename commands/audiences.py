@@ -12,10 +12,10 @@ from commands import parts as made
 from commands.outbox import COMMAND_LINE
 from errors import NotFound
 from models import County
-from services import audience as audiences
-from services import forecast, ladder, quotas
-from services.audience import Audience
-from services.forecast import Means
+from services.sending import audience as audiences
+from services.sending import forecast, ladder, quotas
+from services.sending.audience import Audience
+from services.sending.forecast import Means
 
 COUNTY = click.option("--county", help="只算这个县（市）区的人 · bounded by a county")
 

@@ -21,7 +21,7 @@ from config import Settings, WeChat
 from errors import ConfigurationError
 from handlers.menu import MENU
 from models import RegisteredTemplate
-from services import templates as registry
+from services.sending import templates as registry
 
 #: A callback whose time differs by more than five minutes is refused (bot/webhook.py); warn long before.
 SKEW_WARNS = timedelta(seconds=60)

@@ -16,9 +16,10 @@ from commands import parts as made
 from commands.outbox_report import report
 from errors import RuleBroken
 from models import CampaignState, Channel, Outgoing, SendState
-from services import campaigns, fates, pace, quotas, switches
-from services.campaigns import Standing
-from services.report_book import ORDER
+from services import switches
+from services.sending import campaigns, fates, pace, quotas
+from services.sending.campaigns import Standing
+from services.sending.report_book import ORDER
 
 COMMAND_LINE = "命令行"
 #: So many of those that are through are shown beside the open ones.

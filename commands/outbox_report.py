@@ -16,9 +16,10 @@ from commands import parts as made
 from commands.papers import require_writable, write_file
 from errors import RuleBroken
 from models import SendState
-from services import audit, by_hand, delivery_report, report_book, sheets, workbooks
-from services.delivery_report import Line, Report
-from services.report_book import ORDER
+from services import audit, sheets, workbooks
+from services.sending import by_hand, delivery_report, report_book
+from services.sending.delivery_report import Line, Report
+from services.sending.report_book import ORDER
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 REPORT, BY_HAND = "送达报告", "代告名单"

@@ -28,7 +28,8 @@ from commands import parts as made
 from errors import ConfigurationError
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
-from services import audit, fates
+from services import audit
+from services.sending import fates
 
 log = structlog.get_logger("serving")
 

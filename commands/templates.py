@@ -11,7 +11,7 @@ from commands import checks_templates
 from commands import parts as made
 from commands.findings import Mark
 from errors import AssistantError, NotFound
-from services import templates as registry
+from services.sending import templates as registry
 
 NEVER = "还没有读过公众号的模板，请先运行 python app.py templates sync。"
 

@@ -38,9 +38,9 @@ from models import (
     Wish,
     insert_new,
 )
-from services import outbox
 from services.calendar import Calendar
-from services.outbox import Letter
+from services.sending import outbox
+from services.sending.outbox import Letter
 
 WEEKS = 8
 NOTICES = 3

@@ -13,8 +13,9 @@ from handlers import wording
 from handlers.access import for_members, for_posts
 from handlers.context import Context
 from models import Post, Role
-from services import people, preferences
-from services.outbox import Recipient
+from services import people
+from services.sending import preferences
+from services.sending.outbox import Recipient
 
 LONGEST_NAME = 30
 

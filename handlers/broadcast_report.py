@@ -11,7 +11,7 @@ from handlers.access import for_posts, person_of
 from handlers.context import Context
 from handlers.own_words import behind
 from models import Broadcast, BroadcastState, CampaignState, Post, Role, SendState
-from services import broadcasts, campaigns, digests, quotas
+from services.sending import broadcasts, campaigns, digests, quotas
 
 FOLLOWERS = (Role.OFFICE, Role.COUNTY_OFFICE)
 #: The states in the order in which a report reads best; those with nobody in them are left out.

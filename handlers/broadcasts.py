@@ -18,9 +18,10 @@ from handlers.context import Context
 from handlers.own_words import behind
 from handlers.template_limits import Room
 from models import Branch, BranchKind, Broadcast, BroadcastState, Channel, County, NoticeKind, Post, Role, Topic
-from services import audience, broadcasts, forecast, people
-from services.audience import Audience
-from services.audience_terms import SHORT_KINDS
+from services import people
+from services.sending import audience, broadcasts, forecast
+from services.sending.audience import Audience
+from services.sending.audience_terms import SHORT_KINDS
 
 WRITERS = (Role.OFFICE, Role.COUNTY_OFFICE)
 #: What a county office's talk knows from its start; no question has this name, so nothing that is said changes it.

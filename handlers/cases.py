@@ -15,9 +15,10 @@ from handlers.consultations import ask_rating
 from handlers.context import Context
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Post, Role, Step
-from services import cases, consultations, people, reach
+from services import cases, consultations, people
 from services.cases import LONGEST_ANSWER, LONGEST_REASON, Desk
 from services.consultations import Number, read_number
+from services.sending import reach
 
 LISTED = 5
 AT_THE_DESK = (Role.LAWYER, Role.COUNTY_OFFICE, Role.OFFICE)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from config import Settings
 from models import Vault
-from services import ladder, quotas
-from services.forecast import Means
+from services.sending import ladder, quotas
+from services.sending.forecast import Means
 
 
 @dataclass(frozen=True, slots=True)

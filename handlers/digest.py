@@ -7,8 +7,8 @@ from bot.router import Router
 from bot.turn import Turn
 from handlers.context import Context
 from handlers.own_words import page
-from services import digests
-from services.outbox import Recipient
+from services.sending import digests
+from services.sending.outbox import Recipient
 
 
 def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made alike

@@ -10,8 +10,8 @@ from bot.router import Router
 from bot.turn import Turn
 from handlers.context import Context
 from models import Topic
-from services import preferences
-from services.outbox import Recipient
+from services.sending import preferences
+from services.sending.outbox import Recipient
 
 ALL = frozenset({"全部", "所有", "all"})
 

@@ -11,7 +11,7 @@ from bot.replies import Reply
 from bot.router import Router
 from bot.turn import Turn
 from handlers.context import Context
-from services import consents, fates
+from services.sending import consents, fates
 
 log = structlog.get_logger("results")
 

@@ -9,7 +9,7 @@ from handlers.access import for_posts
 from handlers.context import Context
 from handlers.own_words import page
 from models import Post, Role
-from services import by_hand
+from services.sending import by_hand
 
 #: So much of a notice is enough to know which one it is.
 BEGINNING = 120

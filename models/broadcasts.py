@@ -30,7 +30,7 @@ class Broadcast(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), index=True)
-    # As it was written, for example “县:金水区 且 非 职务:书记”; services/audience.py reads it.
+    # As it was written, for example “县:金水区 且 非 职务:书记”; services/sending/audience.py reads it.
     audience: Mapped[str] = mapped_column(text(500))
     # A county office's broadcast stays within its county, whatever the audience says.
     county_id: Mapped[int | None] = mapped_column(sa.ForeignKey("counties.id"))

@@ -29,9 +29,10 @@ from scheduler import verdicts
 from scheduler.parcels import Parcel
 from scheduler.planning import Planner
 from scheduler.verdicts import Verdict
-from services import alarms, campaigns, consents, fates, pace, people, quotas, switches
-from services.fates import Again, Fate
-from services.ladder import Account
+from services import people, switches
+from services.sending import alarms, campaigns, consents, fates, pace, quotas
+from services.sending.fates import Again, Fate
+from services.sending.ladder import Account
 
 log = structlog.get_logger("delivery")
 

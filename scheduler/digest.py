@@ -11,8 +11,8 @@ from clock import at_beijing
 from config import Settings
 from models import Due
 from scheduler.clockwork import Asked, Rule
-from services import broadcasts, digests
-from services.burden import Week
+from services.sending import broadcasts, digests
+from services.sending.burden import Week
 
 #: On the Monday after, a digest of last week is still news until then.
 USEFUL_UNTIL = time(12, 0)

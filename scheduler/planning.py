@@ -15,10 +15,10 @@ from models import Channel, Notice, SendState, Topic
 from scheduler import letters
 from scheduler.letters import Letter, Text
 from scheduler.parcels import Parcel
-from services import consents, fates, ladder, preferences, quotas, reach
-from services.fates import Again, Claim, Fate, Row
-from services.ladder import Account, Footing, Way
-from services.reach import Window
+from services.sending import consents, fates, ladder, preferences, quotas, reach
+from services.sending.fates import Again, Claim, Fate, Row
+from services.sending.ladder import Account, Footing, Way
+from services.sending.reach import Window
 
 #: Notices whose words are kept at hand; the rows of one go out one after another.
 KEPT = 256

@@ -18,8 +18,9 @@ import config
 from clock import beijing_date, say_date, say_window
 from models import Due, Gathering, GatheringState, NoticeKind
 from scheduler.clockwork import Asked, Rule
-from services import broadcasts, gatherings, outbox, people
-from services.outbox import Letter, Recipient
+from services import gatherings, people
+from services.sending import broadcasts, outbox
+from services.sending.outbox import Letter, Recipient
 
 #: Rows are made this long before they are due. What was useless before anybody asked for it leaves no row.
 LOOK_AHEAD = timedelta(days=1)

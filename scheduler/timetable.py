@@ -13,8 +13,9 @@ from config import Settings
 from models import Due, Gathering, GatheringState, NoticeKind, Purpose
 from scheduler import digest, reminders
 from scheduler.clockwork import Asked, Rule
-from services import gatherings, outbox, people, retention, rhythm, watch
-from services.outbox import Letter, Recipient
+from services import gatherings, people, retention, rhythm
+from services.sending import outbox, watch
+from services.sending.outbox import Letter, Recipient
 
 Ask = Callable[[Session, datetime], Iterable[Asked]]
 Act = Callable[[Session, list[Due], datetime], list[str]]

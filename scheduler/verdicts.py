@@ -14,8 +14,8 @@ from bot.errcodes import Code, Reaction
 from bot.fanout import Answer, Outcome
 from models import Channel, SendState
 from scheduler.parcels import Parcel
-from services import ladder
-from services.fates import Again, Fate
+from services.sending import ladder
+from services.sending.fates import Again, Fate
 
 MAX_ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=5)

@@ -31,9 +31,10 @@ from models import (
     Wish,
     put,
 )
-from services import assignment, audit, danger, outbox
+from services import assignment, audit, danger
 from services.assignment import OPEN, Decision
 from services.calendar import Holidays
+from services.sending import outbox
 
 LONGEST_WORDS = 1000
 #: A rating this low is looked at by the office (F096).

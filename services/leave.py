@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from clock import beijing_date, say_date, say_moment
 from errors import RuleBroken
 from models import Attendance, Gathering, NoticeKind, Presence, Role, Via
-from services import audit, gatherings, outbox, people
+from services import audit, gatherings, people
+from services.sending import outbox
 
 #: A leave that was asked may still be granted this long after the day.
 STAYS_OPEN = timedelta(days=30)

@@ -30,8 +30,9 @@ from models import (
     SendState,
     Switch,
 )
-from services import campaigns, switches
+from services import switches
 from services.scope import Scope
+from services.sending import campaigns
 
 #: Failures older than this have been looked at, or never will be.
 RECENT = timedelta(days=7)

@@ -25,7 +25,8 @@ from models import (
     Role,
     Vault,
 )
-from services import audit, outbox, preferences
+from services import audit
+from services.sending import outbox, preferences
 
 INVITE_LASTS = timedelta(days=30)
 # No letters or digits that are taken for one another when read aloud or from paper.

@@ -37,8 +37,9 @@ from models import (
     SendState,
     not_left,
 )
-from services import audit, consultations, preferences
-from services.outbox import Recipient
+from services import audit, consultations
+from services.sending import preferences
+from services.sending.outbox import Recipient
 
 ERASED = "本人要求删除"
 GONE = "gone:"

@@ -26,8 +26,9 @@ from models import (
 )
 from models.base import vault_of
 from models.people import TAIL, tail_index
-from services import audit, people, reach
+from services import audit, people
 from services.scope import Scope
+from services.sending import reach
 
 SHORTEST_REASON, LONGEST_REASON = 4, 100
 NOTICES = 10

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clock import beijing_date, parse_instant
 from models import Affiliation, Attendance, Branch, BranchKind, County, Gathering, Post, Presence, Role, Via
-from services.audience_terms import SHORT_KINDS
+from services.sending.audience_terms import SHORT_KINDS
 
 AT = parse_instant("2026-11-28T09:00")
 FRIDAY = date(2026, 11, 27)

@@ -50,9 +50,10 @@ from models import (
 )
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
-from services import audit, campaigns, digests, fates, outbox, pace, quotas, roster
-from services.burden import Week
-from services.outbox import Letter, Recipient
+from services import audit, roster
+from services.sending import campaigns, digests, fates, outbox, pace, quotas
+from services.sending.burden import Week
+from services.sending.outbox import Letter, Recipient
 from tests import servers
 from tests.conftest import SECRET, House, furnish
 from tests.console import addresses

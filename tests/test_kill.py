@@ -25,8 +25,8 @@ import config
 import demo
 import schema
 from models import Answer, Attendance, Database, InboxMessage, NoticeKind, Outgoing, SendState, Vault
-from services import outbox
-from services.outbox import Letter, Recipient
+from services.sending import outbox
+from services.sending.outbox import Letter, Recipient
 from simulator import testing
 from tests.conftest import SECRET
 

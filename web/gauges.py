@@ -22,7 +22,7 @@ from models import (
     Outgoing,
     SendState,
 )
-from services import fates, pace, quotas, watch
+from services.sending import fates, pace, quotas, watch
 
 
 def fill(settings: Settings, database: Database, metrics: Metrics, at: datetime) -> None:

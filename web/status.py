@@ -19,7 +19,8 @@ from clock import Now, beijing_date
 from config import Settings
 from metrics import Metrics
 from models import Database, Due, DueState, Lease, Outgoing, SendState
-from services import fates, rhythm, switches, watch
+from services import rhythm, switches
+from services.sending import fates, watch
 from web import gauges
 
 

@@ -12,7 +12,8 @@ from admin.navigation import BROADCASTS
 from admin.views.context import Console
 from errors import NotFound
 from models import Broadcast, SendState
-from services import broadcasts, figures, scope
+from services import figures, scope
+from services.sending import broadcasts
 
 
 def register(pages: Blueprint, console: Console) -> None:

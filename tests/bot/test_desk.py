@@ -19,7 +19,7 @@ from bot.once import AlreadyAnswered, Answered, Busy, Delivery
 from bot.router import Router
 from handlers.context import Context
 from models import Answer, Attendance, Conversation, Follower, InboxMessage, Outcome, Outgoing, SendState
-from services import outbox
+from services.sending import outbox
 from simulator.phone import Phone
 
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 import demo
 from clock import parse_instant
 from models import AuditEntry, Database, NoticeKind, Outgoing, SendState, Vault
-from services import outbox, switches
+from services import switches
+from services.sending import outbox
 from tests.conftest import SECRET
 
 AT = parse_instant("2026-11-27T09:00")

@@ -28,8 +28,8 @@ from models import (
     Role,
     SendState,
 )
-from services import campaigns, outbox
-from services.outbox import Letter
+from services.sending import campaigns, outbox
+from services.sending.outbox import Letter
 
 NAME = "broadcast:7"
 FACTS = {"title": "周五学习", "words": "请准时参加。", "text": "【周五学习】\n请准时参加。"}

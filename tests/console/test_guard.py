@@ -31,8 +31,9 @@ from models import (
     Urgency,
     Wish,
 )
-from services import outbox, scope
-from services.outbox import Letter, Recipient
+from services import scope
+from services.sending import outbox
+from services.sending.outbox import Letter, Recipient
 from tests.console import addresses
 
 HOME, ELSEWHERE = "金水区", "登封市"

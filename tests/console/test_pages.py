@@ -32,8 +32,9 @@ from models import (
     Urgency,
     Wish,
 )
-from services import outbox, switches
-from services.outbox import Letter
+from services import switches
+from services.sending import outbox
+from services.sending.outbox import Letter
 from tests.console import addresses
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from models import Broadcast, BroadcastState, Campaign, CampaignState, Outgoing, SendState
-from services import broadcasts
+from services.sending import broadcasts
 from tests.handlers.test_broadcasts import HOME, code_of, figures, plain, rows, small_county, write
 
 TEMPLATE, CUSTOMER = "/cgi-bin/message/template/send", "/cgi-bin/message/custom/send"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from errors import NotFound, RuleBroken
 from models import Affiliation, Branch, Broadcast, BroadcastState, County, Follower, Outgoing, Post, Role, SendState
-from services import broadcasts, fates
+from services.sending import broadcasts, fates
 
 TEMPLATE = "/cgi-bin/message/template/send"
 HOME = "金水区"

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 import demo
 from models import Follower, NoticeKind, OptOut, Outgoing, SendState, Topic
-from services import fates, forecast, outbox, people, preferences, privacy
-from services.outbox import Letter, Recipient
+from services import people, privacy
+from services.sending import fates, forecast, outbox, preferences
+from services.sending.outbox import Letter, Recipient
 
 FACTS = {
     "title": "周六植树", "words": "自愿报名", "sender": "市法学会", "time": "2026年11月27日 09:00", "text": "周六植树，自愿报名。",

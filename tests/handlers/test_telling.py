@@ -11,8 +11,8 @@ import sqlalchemy as sa
 import config
 from handlers import template_limits
 from models import Affiliation, Follower, NoticeKind, Outgoing, Person, Post, Role, SendState
-from services import campaigns, outbox
-from services.outbox import Letter
+from services.sending import campaigns, outbox
+from services.sending.outbox import Letter
 
 FACTS = {"title": "周五学习", "text": "【周五学习】\n请准时参加。"}
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from config import Template
 from models import Channel, Consent, NoticeKind, Outgoing, Quota, SendState
-from services import outbox
-from services.outbox import Letter, Recipient
+from services.sending import outbox
+from services.sending.outbox import Letter, Recipient
 from tests.scheduler.test_delivery import FACTS, later, row, rows, tell
 
 TEMPLATE, CUSTOMER, MASS, NOTIFY = (

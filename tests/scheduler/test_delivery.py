@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from bot.door import Door
 from clock import parse_instant
 from models import Channel, Follower, NoticeKind, Outgoing, SendState
-from services import fates, outbox, switches
-from services.fates import Fate
-from services.outbox import Letter, Recipient
+from services import switches
+from services.sending import fates, outbox
+from services.sending.fates import Fate
+from services.sending.outbox import Letter, Recipient
 
 TEMPLATE, CUSTOMER, TOKEN = (
     "/cgi-bin/message/template/send", "/cgi-bin/message/custom/send", "/cgi-bin/stable_token",

@@ -33,7 +33,8 @@ from models import (
 from scheduler import reminders, timetable
 from scheduler.clockwork import OFF, TOO_LATE, Clockwork
 from scheduler.reminders import LADDER, Hours
-from services import broadcasts, switches
+from services import switches
+from services.sending import broadcasts
 
 STEPS = [step.name for step in LADDER]
 FRIDAY = "2026-11-27"

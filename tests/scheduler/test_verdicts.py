@@ -18,8 +18,8 @@ from models import Channel, NoticeKind, SendState, Topic
 from scheduler import verdicts
 from scheduler.letters import PATHS, Text
 from scheduler.parcels import Parcel
-from services import ladder
-from services.fates import Again, Fate
+from services.sending import ladder
+from services.sending.fates import Again, Fate
 
 AT = parse_instant("2026-11-27T09:00")
 TEXT = Text(1, NoticeKind.BROADCAST, "official", "broadcast:1", {}, AT, Topic.STATUTORY)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from errors import Misunderstood
 from models import Affiliation, Branch, County, Database, Person, Vault
-from services import audience
-from services.audience import Audience
+from services.sending import audience
+from services.sending.audience import Audience
 from tests import audiences
 from tests.audiences import AT, FRIDAY, ODD_NAME
 from tests.conftest import SECRET

@@ -144,7 +144,7 @@ def test_a_backup_that_fails_leaves_the_old_one(database, tmp_path, monkeypatch)
 
 def test_what_was_being_sent_is_unknown_in_the_copy(database, tmp_path):
     from models import NoticeKind
-    from services import outbox
+    from services.sending import outbox
 
     with database.transaction() as session:
         outbox.tell(session, NoticeKind.ALARM, "x", {"text": "x"}, [1], AT)

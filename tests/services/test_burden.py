@@ -27,10 +27,11 @@ from models import (
     SendState,
     Topic,
 )
-from services import broadcasts, burden, campaigns, digests, fates, outbox, people, preferences, switches
-from services.audience import Audience
-from services.burden import Week
-from services.outbox import Letter, Recipient
+from services import people, switches
+from services.sending import broadcasts, burden, campaigns, digests, fates, outbox, preferences
+from services.sending.audience import Audience
+from services.sending.burden import Week
+from services.sending.outbox import Letter, Recipient
 
 SUNDAY = "2026-11-29T17:00"
 MOST = 3

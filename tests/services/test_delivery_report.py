@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from demo import cast
 from errors import NotFound
 from models import Branch, Follower, NoticeKind, Outgoing, SendState
-from services import broadcasts, delivery_report, ladder, outbox, people, quotas
-from services.audience import Audience
-from services.broadcasts import Text
-from services.forecast import Means
-from services.outbox import Letter, Recipient
+from services import people
+from services.sending import broadcasts, delivery_report, ladder, outbox, quotas
+from services.sending.audience import Audience
+from services.sending.broadcasts import Text
+from services.sending.forecast import Means
+from services.sending.outbox import Letter, Recipient
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from errors import Misunderstood
 from models import Affiliation, County, Database, NoticeKind, SendState, Vault
-from services import audience, by_hand, delivery_report, outbox, watch
-from services.audience import Audience
-from services.outbox import Letter
+from services.sending import audience, by_hand, delivery_report, outbox, watch
+from services.sending.audience import Audience
+from services.sending.outbox import Letter
 from tests import audiences, servers
 from tests.audiences import AT
 from tests.conftest import SECRET, furnish

@@ -23,8 +23,9 @@ from models import (
     Outgoing,
     SendState,
 )
-from services import campaigns, outbox, pace, quotas, switches, watch
-from services.outbox import Letter, Recipient
+from services import switches
+from services.sending import campaigns, outbox, pace, quotas, watch
+from services.sending.outbox import Letter, Recipient
 
 FACTS = {"title": "周五学习", "text": "请准时参加。"}
 

@@ -28,11 +28,11 @@ from models import (
     Person,
     SendState,
 )
-from services import audience, broadcasts, campaigns, forecast, preferences
 from services import people as persons
 from services.exports import mask
 from services.organisations import CITY
-from services.outbox import NO_ACCOUNT, UNFOLLOWED
+from services.sending import audience, broadcasts, campaigns, forecast, preferences
+from services.sending.outbox import NO_ACCOUNT, UNFOLLOWED
 
 #: Where those stand who are in no branch, and those whom we do not know as people.
 ELSEWHERE = "不在支部"

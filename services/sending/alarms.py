@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from clock import beijing_date
 from models import Notice, NoticeKind, Role
-from services import outbox, people
+from services import people
+from services.sending import outbox
 
 
 def ring(session: Session, about: str, title: str, words: str, at: datetime) -> None:

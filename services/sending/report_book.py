@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from clock import say_moment
 from models import SendState
-from services import delivery_report, workbooks
-from services.delivery_report import Line, Reached, Report
+from services import workbooks
+from services.sending import delivery_report
+from services.sending.delivery_report import Line, Reached, Report
 from services.workbooks import Sheet
 
 #: The states in the order in which a report reads best.

@@ -14,10 +14,11 @@ import config
 from clock import at_beijing, beijing, beijing_date, say_moment
 from errors import NotFound, RuleBroken
 from models import Broadcast, BroadcastState, County, NoticeKind, Outgoing, Role, SendState, Topic
-from services import audience, audit, campaigns, forecast, outbox, people
-from services.audience import Audience
-from services.forecast import Forecast, Means
-from services.outbox import Letter, Recipient
+from services import audit, people
+from services.sending import audience, campaigns, forecast, outbox
+from services.sending.audience import Audience
+from services.sending.forecast import Forecast, Means
+from services.sending.outbox import Letter, Recipient
 
 #: A preview that nobody confirmed is worth nothing later: the audience has changed.
 CONFIRM_WITHIN = timedelta(minutes=30)

@@ -24,8 +24,9 @@ from models import (
     SendState,
     not_left,
 )
-from services import audit, fates, quotas
-from services.outbox import Recipient
+from services import audit
+from services.sending import fates, quotas
+from services.sending.outbox import Recipient
 
 #: A person may ask for these again; an unknown one only by saying so, it may have arrived.
 FAILED_STATES = (SendState.REFUSED, SendState.UNREACHABLE, SendState.EXPIRED)

@@ -12,7 +12,7 @@ from functools import cache
 
 from config import Template, WeChat
 from models import Channel, NoticeKind
-from services.reach import Window
+from services.sending.reach import Window
 
 SUBSCRIPTION, TEMPLATE, CUSTOMER, MASS = Channel.SUBSCRIPTION, Channel.TEMPLATE, Channel.CUSTOMER, Channel.MASS
 

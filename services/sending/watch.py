@@ -23,7 +23,8 @@ from models import (
     Purpose,
     SendState,
 )
-from services import alarms, fates, quotas, rhythm, switches
+from services import rhythm, switches
+from services.sending import alarms, fates, quotas
 
 #: Words to one should leave within seconds; a notice to everybody takes an hour at the default pace.
 TOO_OLD = timedelta(minutes=10)

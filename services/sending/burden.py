@@ -1,6 +1,6 @@
 """How much a person is told in a week: so many notices that may be declined, from all senders together (F046).
 
-What is more than that is not sent but becomes one digest on Sunday (services/digests.py). Statutory notices are not
+What is more than that is not sent but becomes one digest on Sunday (services/sending/digests.py). Statutory notices are not
 counted and never held back. Who was refused, or could not be reached, had no burden of it; a row that somebody has
 tried again counts when it leaves and is not held back a second time.
 """

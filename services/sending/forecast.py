@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 import config
 from models import Channel, NoticeKind, Topic
-from services import audience, burden, consents, ladder, outbox, preferences, quotas, reach
-from services.audience import Audience
-from services.burden import Week
-from services.ladder import Account, Footing
-from services.outbox import NO_ACCOUNT, UNFOLLOWED, Recipient
+from services.sending import audience, burden, consents, ladder, outbox, preferences, quotas, reach
+from services.sending.audience import Audience
+from services.sending.burden import Week
+from services.sending.ladder import Account, Footing
+from services.sending.outbox import NO_ACCOUNT, UNFOLLOWED, Recipient
 
 #: How many people are looked at together.
 AT_ONCE = 2000

@@ -20,7 +20,7 @@ from clock import beijing_date
 from errors import Misunderstood
 from models import Branch, Consultation, Follower, Matter, Person, SavedAudience
 from services import audit
-from services.audience_terms import TERMS, Context, People, in_branches, members, one_of
+from services.sending.audience_terms import TERMS, Context, People, in_branches, members, one_of
 
 LONGEST = 500
 #: Parentheses and saved lists inside one another; more than this is a mistake, not an audience.

@@ -22,8 +22,8 @@ from models import (
     dialect_of,
     insert_new,
 )
-from services import burden
-from services.burden import Week
+from services.sending import burden
+from services.sending.burden import Week
 
 #: How long an answer stays worth sending: as long as the window for customer messages (wechat-platform.md §4.5).
 PERSONAL_NOT_AFTER = timedelta(hours=48)

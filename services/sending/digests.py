@@ -21,9 +21,9 @@ from models import (
     SendState,
     update_each,
 )
-from services import burden, outbox, preferences
-from services.burden import Week
-from services.outbox import Letter, Recipient
+from services.sending import burden, outbox, preferences
+from services.sending.burden import Week
+from services.sending.outbox import Letter, Recipient
 
 #: What was folded after one Sunday's digest, or waited while its campaign was halted, goes into the next; older
 #: news is none.

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from clock import beijing_date
 from models import Affiliation, Campaign, CampaignState, Notice, Outgoing, Person, Post, Role, SendState
-from services import broadcasts, delivery_report, preferences
 from services import people as persons
-from services.delivery_report import Reached
+from services.sending import broadcasts, delivery_report, preferences
+from services.sending.delivery_report import Reached
 from services.sheets import Table
 from services.workbooks import Look, Row, Sheet
 

@@ -6,6 +6,7 @@ commits go with each batch, one before the calls leave and one after their answe
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -70,7 +71,8 @@ class Delivery:
         self._wall = wall or now
         self._only_queued_at = only_queued_at
         self._planner = Planner(accounts, quotas.daily(sending))
-        self._holder = secrets.token_hex(8)
+        # The process id is for whoever reads the ledger or the log.
+        self._holder = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._beaten_at: datetime | None = None
         self._said_stopped = False
         self._in_a_row: dict[str, tuple[int, int]] = {}

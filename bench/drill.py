@@ -46,10 +46,10 @@ FACTS = {
 SUBSCRIBED, UNFOLLOWED, GONE = 50, 5, 5
 #: What goes wrong with how many calls in a hundred: with template messages, and with subscription notifications.
 FAULTS = (
-    (TEMPLATE, "error", -1, 2.0),
-    (TEMPLATE, "http", 502, 1.0),
-    (TEMPLATE, "drop", 0, 0.5),
-    (TEMPLATE, "drop_after", 0, 0.5),
+    (TEMPLATE, "error", -1, 1.0),
+    (TEMPLATE, "http", 502, 0.5),
+    (TEMPLATE, "drop", 0, 0.3),
+    (TEMPLATE, "drop_after", 0, 0.3),
     (TEMPLATE, "hang", 0, 0.1),
     (TEMPLATE, "hang_after", 0, 0.1),
     (SUBSCRIBE, "error", -1, 1.0),

@@ -197,6 +197,8 @@ def _prepare_mariadb(connection: Any, _record: object) -> None:
 
 
 Rows = Sequence[Mapping[str, Any]]
+#: From so many rows on it is worth looking which columns are the same for all.
+MANY = 100
 
 
 def insert_new(session: Session, model: type[Base], rows: Rows) -> None:
@@ -213,20 +215,36 @@ def _insert(session: Session, model: type[Base], rows: Rows, *, leave_known: boo
     """One statement for any number of rows: it is the whole cost of the path of every message."""
     if not rows:
         return
-    names = tuple(rows[0])
-    statement = _insertion(dialect_of(session), model, names, leave_known)
+    first, dialect = rows[0], dialect_of(session)
+    alike = _alike(rows) if dialect == "postgresql" and len(rows) >= MANY else frozenset()
+    statement = _insertion(dialect, model, tuple(first), leave_known, alike)
     if isinstance(statement, postgresql.Insert):
-        session.connection().execute(statement, {name: [row[name] for row in rows] for name in names})
+        values = {name: first[name] if name in alike else [row[name] for row in rows] for name in first}
+        session.connection().execute(statement, values)
     else:
         session.connection().execute(statement, rows)
 
 
+def _alike(rows: Rows) -> frozenset[str]:
+    """The columns that have the same value in all these rows."""
+    first = rows[0]
+    return frozenset(name for name in first if all(row[name] == first[name] for row in rows))
+
+
 @cache
-def _insertion(dialect: str, model: type[Base], names: tuple[str, ...], leave_known: bool) -> sa.Insert:
+def _insertion(
+    dialect: str, model: type[Base], names: tuple[str, ...], leave_known: bool, alike: frozenset[str]
+) -> sa.Insert:
     table = model.__table__
     if dialect == "postgresql":
         # Columns as arrays: the statement never changes, so that it is prepared once for every number of rows.
-        columns = [sa.func.unnest(sa.bindparam(n, type_=postgresql.ARRAY(table.c[n].type))).label(n) for n in names]
+        kinds = {name: table.c[name].type for name in names}
+        columns = [
+            sa.bindparam(name, type_=kind).cast(kind).label(name)
+            if name in alike
+            else sa.func.unnest(sa.bindparam(name, type_=postgresql.ARRAY(kind))).label(name)
+            for name, kind in kinds.items()
+        ]
         many = postgresql.insert(table).from_select(names, sa.select(*columns), include_defaults=False)
         return many.on_conflict_do_nothing() if leave_known else many
     if dialect == "sqlite":
@@ -253,9 +271,10 @@ def update_each(session: Session, model: type[Base], rows: Rows, *, only_if: Map
     if not rows:
         return 0
     first, table, kind = rows[0], model.__table__, dialect_of(session)
-    names = [name for name in first if name != "id" and any(row[name] != first[name] for row in rows)]
-    alike = {name: first[name] for name in first if name != "id" and name not in names}
-    change = sa.update(table).where(*(table.c[name] == value for name, value in only_if.items())).values(alike)
+    alike = _alike(rows) - {"id"}
+    names = [name for name in first if name != "id" and name not in alike]
+    change = sa.update(table).where(*(table.c[name] == value for name, value in only_if.items()))
+    change = change.values({name: first[name] for name in alike})
     values: Any = {}
     if not names:
         change = change.where(among(kind, table.c.id, "ids"))

@@ -41,8 +41,10 @@ LEASE_FOR = timedelta(seconds=15)
 BEAT = timedelta(seconds=3)
 #: One call of `run` ends after this, however much is left.
 SLICE_SECONDS = 30.0
-#: How long the answers of a moment are waited for before they are written down together.
-GATHER_SECONDS = 0.05
+#: How long the answers of a moment are gathered, to be written down together.
+GATHER_SECONDS = 0.2
+#: How often those that gather look whether more rows can leave.
+GLANCE_SECONDS = 0.02
 #: How long a stopping sender waits for the answers that are still out.
 STOP_SECONDS = 12.0
 #: So many equal fatal answers in a row stop a campaign (§5, general rules).
@@ -130,9 +132,8 @@ class Delivery:
 
     def _room(self) -> int:
         """How many more rows may be on their way: enough that no connection has to wait for the database."""
-        most = self._sending.connections * 2
-        room = most - self._under_way()
-        return room if room >= most // 4 else 0
+        room = self._sending.connections * 3 - self._under_way()
+        return room if room >= self._sending.connections else 0
 
     # --- before the calls leave --------------------------------------------------------------------------
 
@@ -206,7 +207,13 @@ class Delivery:
     # --- after their answers -----------------------------------------------------------------------------
 
     def _answers(self) -> list[Answer]:
-        return [answer for door in self._doors.values() for answer in door.answers(GATHER_SECONDS)]
+        """What comes back in the next moment, or sooner all that is out, or enough that more rows may leave."""
+        got: list[Answer] = []
+        ends = time.monotonic() + GATHER_SECONDS
+        while True:
+            got += [answer for door in self._doors.values() for answer in door.answers(GLANCE_SECONDS)]
+            if not self._under_way() or (got and self._room()) or time.monotonic() > ends:
+                return got
 
     def _settle(self, answers: Sequence[Answer]) -> None:
         if not answers:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,7 +26,8 @@ from models import (
 
 #: How long an answer stays worth sending: as long as the window for customer messages (wechat-platform.md §4.5).
 PERSONAL_NOT_AFTER = timedelta(hours=48)
-#: So many rows at once change what the database should know of the table before it plans the next claim.
+#: So many rows are written at a time; and so many change what the database should know of the table before it plans
+#: the next claim.
 MANY = 5000
 NO_ACCOUNT = "未绑定微信"
 UNFOLLOWED = "已取消关注"
@@ -68,7 +70,7 @@ def queue(session: Session, letter: Letter, at: datetime) -> None:
 
 
 def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None:
-    """Put many notices for many people into the outbox, with two statements, in the caller's transaction.
+    """Put many notices for many people into the outbox, with few statements, in the caller's transaction.
 
     Whoever is in the campaign already keeps their one row (pitfall 8). Who has no account or has left gets a
     row too, settled at once as unreachable, so that the totals always add up to the audience.
@@ -88,17 +90,22 @@ def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None
     session.add_all(notices)
     session.flush()
     insert_new(session, Campaign, _campaigns(letters, at))
-    rows: list[dict[str, object]] = []
+    queued = 0
+    rows = _rows(notices, letters, at)
+    while some := list(islice(rows, MANY)):
+        insert_new(session, Outgoing, some)
+        queued += len(some)
+    if queued >= MANY and dialect_of(session) == "postgresql":
+        # With statistics of an empty table the claims that follow would read all of it each time (stack.md §3).
+        session.execute(sa.text("ANALYZE outbox"))
+
+
+def _rows(notices: Sequence[Notice], letters: Sequence[Letter], at: datetime) -> Iterator[dict[str, object]]:
     for notice, letter in zip(notices, letters, strict=True):
         due = letter.due_at or at
         last = letter.not_after or due + PERSONAL_NOT_AFTER
-        rows += [
-            _row(notice, key, recipient, due, last, at) for key, recipient in once_each(letter.recipients).items()
-        ]
-    insert_new(session, Outgoing, rows)
-    if len(rows) >= MANY and dialect_of(session) == "postgresql":
-        # With statistics of an empty table the claims that follow would read all of it each time (stack.md §3).
-        session.execute(sa.text("ANALYZE outbox"))
+        for key, recipient in once_each(letter.recipients).items():
+            yield _row(notice, key, recipient, due, last, at)
 
 
 def _campaigns(letters: Sequence[Letter], at: datetime) -> list[dict[str, object]]:

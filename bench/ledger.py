@@ -47,7 +47,7 @@ def reckon(database: Database, campaign: str, people: Collection[str], record: R
     _say(told, "got it twice", told.doubled)
     _say(told, "got nothing, and the ledger says sent", told.lost)
     _say(told, "got it without being asked for", record.unasked(people))
-    _say(told, "have no row of their own", [one for one in people if one not in {row.openid for row in rows}])
+    _say(told, "have no row of their own", set(people) - {row.openid for row in rows})
     if told.total != len(people):
         told.broken.append(f"the lists hold {told.total:,} people and not {len(people):,}")
     return told

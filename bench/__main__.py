@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import click
 
+from bench import audience as meant
 from bench import drill as rehearsal
 from bench import drill_report
 from bench import fanout as sending
@@ -124,6 +125,23 @@ def _fanout(
         sending.Plan(messages, latency, rounds, senders), say=lambda line: click.echo(line, err=True)
     )
     click.echo("\n".join(sending.lines(results)))
+    _end_with(results, json_file)
+
+
+@bench.command("audience")
+@click.option(
+    "--databases", default="postgresql,sqlite", show_default=True, callback=_names(("postgresql", "sqlite"))
+)
+@click.option("--quick", is_flag=True, help="100,000 people 快速看一眼")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="write every figure there")
+def _audience(databases: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
+    """The audience 收件范围: the members of one county out of a million people.
+
+    Exit status 1 if somebody was not found, or it took too long.
+    """
+    plan = meant.Plan(databases, meant.PEOPLE // 10) if quick else meant.Plan(databases)
+    results = meant.audiences(plan, say=lambda line: click.echo(line, err=True))
+    click.echo("\n".join(meant.lines(results)))
     _end_with(results, json_file)
 
 

@@ -29,8 +29,10 @@ class Crew:
         self._environment = {"PYTHONPATH": str(ROOT), **environment}
         self._held = [ExitStack() for _ in commands]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        #: When each killed process was killed, by its id.
-        self.killed_at: dict[int, datetime] = {}
+        #: From when on somebody could take over from each killed process, by its id: from its death when another of
+        #: its kind lived, else from the next start of one.
+        self.heirs_since: dict[int, datetime] = {}
+        self._without_heirs: list[int] = []
 
     def __enter__(self) -> Crew:
         for place in range(len(self.commands)):
@@ -46,12 +48,17 @@ class Crew:
         command: list[str | Path] = [sys.executable, ROOT / "app.py", self.commands[place]]
         entered = running(command, self._room, self.log(place), self._environment)
         self._processes[place] = self._held[place].enter_context(entered)
+        for pid in self._without_heirs:
+            self.heirs_since[pid] = clock.now()
+        self._without_heirs.clear()
 
     def kill(self, place: int) -> None:
         """kill -9."""
         process = self._processes.pop(place)
         os.kill(process.pid, signal.SIGKILL)
-        self.killed_at[process.pid] = clock.now()
+        self.heirs_since[process.pid] = clock.now()
+        if not self.alive(self.commands[place]):
+            self._without_heirs += self.heirs_since
         self._held[place].close()
 
     def alive(self, command: str) -> list[int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+import sqlalchemy as sa
 import yaml
 
 import clock
@@ -29,8 +30,8 @@ from bench.ledger import RECOVERED_WITHIN_SECONDS, Reckoning, Watch, reckon
 from bench.processes import Failed, free_port
 from bench.wechat import TEMPLATE, Standing
 from errors import AssistantError
-from models import Consent, Database, NoticeKind, SendState, Vault, insert_new
-from services import outbox
+from models import Consent, Database, Lease, NoticeKind, SendState, Vault, insert_new
+from services import fates, outbox
 from services.outbox import Letter, Recipient
 from tests import servers
 
@@ -103,6 +104,8 @@ class Plan:
     variants: tuple[Variant, ...]
     per_second: float = 500.0
     connections: int = 128
+    #: Whether the leases of the dead end by themselves. A test is not patient.
+    waits_for_leases: bool = True
 
 
 @dataclass
@@ -179,27 +182,27 @@ def rehearse(plan: Plan, variant: Variant, room: Path, say: Say) -> Outcome:
         environment = _environment(plan, database, standing, room, port, memory)
         crew = stack.enter_context(Crew(variant.commands, room, environment))
         watch = Watch(database, CAMPAIGN)
-        play = _Play(plan, variant, crew, watch, standing, memory, say)
+        play = _Play(plan, variant, crew, watch, database, standing, memory, say)
         seconds, states = play.through()
         standing.wechat.settle()
         told = reckon(database, CAMPAIGN, people, wechat.record(standing.wechat))
-        slowest = watch.slowest_recovery(crew.killed_at)
+        slowest = watch.slowest_recovery(crew.heirs_since)
         if slowest > RECOVERED_WITHIN_SECONDS:
             told.broken.append(f"rows of a killed sender were left alone for {slowest:.1f} s")
         calls = standing.wechat.calls(TEMPLATE) + standing.wechat.calls(SUBSCRIBE)
         delivered = states[SendState.DELIVERED]
-        return Outcome(variant.key, seconds, len(crew.killed_at), calls, slowest, delivered, told)
+        return Outcome(variant.key, seconds, len(crew.heirs_since), calls, slowest, delivered, told)
 
 
 class _Play:
     """Kills and breaks at the moments that the seed has chosen, until every row has its fate."""
 
     def __init__(
-        self, plan: Plan, variant: Variant, crew: Crew, watch: Watch, standing: Standing, memory: servers.Url | None,
-        say: Say,
+        self, plan: Plan, variant: Variant, crew: Crew, watch: Watch, database: Database, standing: Standing,
+        memory: servers.Url | None, say: Say,
     ) -> None:  # fmt: skip
         self._plan, self._variant, self._crew, self._watch = plan, variant, crew, watch
-        self._wechat, self._memory, self._say = standing.wechat, memory, say
+        self._database, self._wechat, self._memory, self._say = database, standing.wechat, memory, say
         self._chance = random.Random(f"{plan.seed} {variant.key}")
         self._restarts: list[tuple[float, int]] = []
         #: What happens when so many people have left the queue.
@@ -252,6 +255,10 @@ class _Play:
         for place in unlucky:
             self._crew.kill(place)
             self._restarts.append((time.monotonic() + self._chance.uniform(*RESTART_SECONDS), place))
+        if not self._plan.waits_for_leases:
+            with self._database.transaction() as session:
+                dead = [Lease.name.startswith(f"{fates.ALIVE}{pid}-") for pid in self._crew.heirs_since]
+                session.execute(sa.delete(Lease).where(sa.or_(*dead)))
         self._say(f"  kill -9 for {len(unlucky)} of {len(alive)} senders")
 
     def _empty_redis(self) -> None:

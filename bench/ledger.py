@@ -89,12 +89,12 @@ class Watch:
                 self._held_until[holder] = at
         return states
 
-    def slowest_recovery(self, killed_at: dict[int, datetime]) -> float:
-        """The most seconds that a row stayed with a process after its death."""
-        deaths = {str(pid): at for pid, at in killed_at.items()}
+    def slowest_recovery(self, heirs_since: dict[int, datetime]) -> float:
+        """The most seconds that a row stayed with a dead process although another could have taken it over."""
+        since = {str(pid): at for pid, at in heirs_since.items()}
         kept = [
-            (until - deaths[process]).total_seconds()
+            (until - since[process]).total_seconds()
             for holder, until in self._held_until.items()
-            if (process := holder.partition("-")[0]) in deaths
+            if (process := holder.partition("-")[0]) in since
         ]
         return max([0.0, *kept])

@@ -37,7 +37,7 @@ TICK_SECONDS = 10
 #: How often somebody looks whether there is anything to send, and rings.
 SWEEP_SECONDS = 1
 #: How often a sender looks by itself, whatever it hears: to show that it lives, and because bells can break.
-LOOK_SECONDS = 5
+LOOK_SECONDS = 3
 RECOVER_SECONDS = 5
 DIE_WITH_PARENT = 1
 SWITCH_SECONDS = 0.02

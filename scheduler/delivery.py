@@ -37,7 +37,7 @@ from services.ladder import Account
 log = structlog.get_logger("delivery")
 
 #: A sender that has not been heard of for so long is dead; its rows are decided by another.
-LEASE_FOR = timedelta(seconds=15)
+LEASE_FOR = timedelta(seconds=12)
 BEAT = timedelta(seconds=3)
 #: One call of `run` ends after this, however much is left.
 SLICE_SECONDS = 30.0
@@ -97,7 +97,7 @@ class Delivery:
     def _run(self) -> int:
         claimed, ends = 0, time.monotonic() + SLICE_SECONDS
         while time.monotonic() < ends:
-            fresh = self._claim() if self._room() else []
+            fresh = self._claim() if self._room() or self._is_beat_due() else []
             claimed += len(fresh)
             self._dispatch(fresh)
             if not fresh and not self._under_way():
@@ -152,7 +152,7 @@ class Delivery:
 
     def _beat(self, session: Session, wall: datetime) -> None:
         """Show that we live; now and then look after what the dead left and what is too late."""
-        if self._beaten_at is not None and wall - self._beaten_at < BEAT:
+        if not self._is_beat_due():
             return
         self._beaten_at = wall
         leases.take(session, self._lease, self._holder, wall, LEASE_FOR)
@@ -163,6 +163,9 @@ class Delivery:
             log.warning("outbox.recovered", **{state.value: n for state, n in left.items()})
         if expired := fates.expire(session, wall):
             log.warning("outbox.expired", rows=expired)
+
+    def _is_beat_due(self) -> bool:
+        return self._beaten_at is None or self._wall() - self._beaten_at >= BEAT
 
     def _must_not_send(self, session: Session) -> bool:
         """No-send mode leaves every row as it is, and is said once (F142)."""

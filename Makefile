@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check fix demo bench drill lock clean
+.PHONY: help run test check fix demo bench drill shots vendor lock clean
 .DEFAULT_GOAL := help
 
 help:  ## 这张表 · this list
@@ -38,6 +38,12 @@ bench: $(VENV)/.installed  ## 周五签到风暴和群发，与参照系并测 �
 
 drill: $(VENV)/.installed  ## 演练：边发通知边 kill -9，看有没有人漏收、收两次 · kill the senders, count what people got
 	@$(BIN)/python -m bench drill
+
+shots: $(VENV)/.installed  ## 控制台每一页在三种宽度下的截图（需要 chromium） · a picture of every console page
+	@$(BIN)/python -m tests.console.shots
+
+vendor: $(VENV)/.installed  ## 重新取控制台用的前端文件（需要 npm） · fetch what the console's pages are made of
+	@$(BIN)/python -m admin.vendor
 
 lock: $(VENV)/.installed  ## 重新锁定依赖 · lock the dependencies anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.txt

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+import admin
 import clock
 import handlers
 from api import v1
@@ -124,6 +125,8 @@ def web(parts: Parts, desk: Desk) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
+    rules = tuple(admin.Reason(rule.name, rule.says) for rule in timetable.rules(parts.settings))
+    admin.attach(app, admin.Console(parts.settings, parts.database, parts.now, rules))
     return app
 
 

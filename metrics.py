@@ -42,6 +42,26 @@ class Metrics:
         )
         self.outbox = Gauge("assistant_outbox_rows", "Outbox rows by state", ["state"], registry=self.registry)
         self.dues = Gauge("assistant_dues", "Due-table rows by state", ["state"], registry=self.registry)
+        self._gauge_sending()
+
+    def _gauge_sending(self) -> None:
+        """What an operator wants an alarm for: is anything stuck, held, or about to run out."""
+        here = self.registry
+        self.oldest_waiting = Gauge(
+            "assistant_outbox_oldest_waiting_seconds",
+            "How long the oldest row that may leave has been due",
+            registry=here,
+        )
+        self.campaigns = Gauge("assistant_campaigns", "Campaigns by state", ["state"], registry=here)
+        self.quota_used = Gauge("assistant_quota_used", "Calls made today", ["channel"], registry=here)
+        self.quota_left = Gauge("assistant_quota_left", "Calls left today, where limited", ["channel"], registry=here)
+        self.circuit = Gauge("assistant_circuit_open", "1 while calls to WeChat are paused", ["app"], registry=here)
+        self.senders = Gauge("assistant_senders", "Senders alive", registry=here)
+        self.pace_held = Gauge(
+            "assistant_pace_held_seconds",
+            "How long nothing leaves because WeChat said we are too fast",
+            registry=here,
+        )
 
     def page(self) -> bytes:
         """The text that Prometheus reads."""

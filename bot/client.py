@@ -88,6 +88,11 @@ class Client:
         result = self._call("/cgi-bin/template/get_all_private_template", self._sdk.template.get_all_private_template)
         return list(result["template_list"])
 
+    def subscription_templates(self) -> list[dict[str, Any]]:
+        """The account's templates for subscription notifications, in WeChat's own names (§4.7)."""
+        path = "/wxaapi/newtmpl/gettemplate"
+        return list(self._call(path, lambda: self._sdk.get(f"https://api.weixin.qq.com{path}"))["data"])
+
     def callback_addresses(self) -> list[str]:
         """Where callbacks come from (§4.1); the cheapest call that proves token and address."""
         return list(self._call("/cgi-bin/getcallbackip", lambda: self._sdk.get("getcallbackip"))["ip_list"])

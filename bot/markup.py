@@ -12,7 +12,7 @@ MAX_DEPTH = 8
 MAX_ELEMENTS = 600
 
 # Phones send control characters that XML 1.0 forbids; so do members who paste from elsewhere (§1.9).
-_FORBIDDEN_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_FORBIDDEN_BYTES = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 Fields = dict[str, Any]
@@ -61,7 +61,7 @@ def read(body: bytes) -> Fields:
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.EntityDeclHandler = reader.refuse
     try:
-        parser.Parse(_FORBIDDEN_BYTES.sub(b"", body), True)
+        parser.Parse(body.translate(None, _FORBIDDEN_BYTES), True)
     except expat.ExpatError as error:
         raise Refused("xml", f"消息不是合格的 XML（第 {error.lineno} 行）。", 400) from None
     root = next(iter(reader.stack[0][1].values()))

@@ -26,6 +26,10 @@ SILENT_EVENTS = frozenset(
 )  # fmt: skip
 
 
+# Made once: json.dumps makes an encoder for every call that does not want its defaults.
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message or event. `event` is in lower case, because WeChat's own spelling varies (§2)."""
@@ -99,7 +103,7 @@ class Message:
         return self.event not in SILENT_EVENTS
 
     def as_json(self) -> str:
-        return json.dumps(self.fields, ensure_ascii=False)
+        return _as_json(self.fields)
 
     @classmethod
     def from_json(cls, text: str) -> Message:

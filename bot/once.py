@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from random import getrandbits
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -40,7 +40,7 @@ class Delivery:
     at: datetime
     app: str = "official"
     key: str = ""
-    receipt: int = field(default_factory=lambda: secrets.randbits(62))
+    receipt: int = field(default_factory=lambda: getrandbits(62))
 
 
 @dataclass(frozen=True, slots=True)

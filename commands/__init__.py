@@ -7,7 +7,20 @@ import sys
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands import asking, data, doctor, keeping, papers, serving
+from commands import (
+    accounts,
+    asking,
+    audiences,
+    auditing,
+    data,
+    doctor,
+    keeping,
+    outbox,
+    papers,
+    rules,
+    serving,
+    templates,
+)
 from errors import AssistantError
 
 
@@ -23,7 +36,8 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *keeping.COMMANDS, *doctor.COMMANDS
+    *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *outbox.COMMANDS, *audiences.COMMANDS,
+    *templates.COMMANDS, *keeping.COMMANDS, *rules.COMMANDS, *auditing.COMMANDS, *accounts.COMMANDS, *doctor.COMMANDS,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import datetime, timedelta
 
@@ -13,19 +12,20 @@ import app
 import clock
 from bot import menu as menus
 from bot import replies
-from bot.client import CallFailed, clock_of, stable_token
+from bot.client import CallFailed, Client, clock_of, stable_token
 from bot.crypto import Envelope, signature
 from bot.tokens import TokenUnavailable
+from commands import checks_templates
 from commands.findings import Finding, Findings, bad, good, note
 from config import Settings, WeChat
 from errors import ConfigurationError
 from handlers.menu import MENU
-from models import NoticeKind
+from models import RegisteredTemplate
+from services import templates as registry
 
 #: A callback whose time differs by more than five minutes is refused (bot/webhook.py); warn long before.
 SKEW_WARNS = timedelta(seconds=60)
 CALLBACK_SECONDS = 5
-_FIELD = re.compile(r"\{\{\s*(\w+)\.DATA\s*\}\}")
 
 
 # --- WeChat --------------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def account(parts: app.Parts) -> Findings:
     client = parts.clients["official"]
     try:
         yield good(f"微信：接口可用，回调来自 {len(client.callback_addresses())} 个地址段")
-        yield from templates(we, client.templates())
+        yield from _templates(client, we)
         yield from menu(client.menu())
     except (CallFailed, TokenUnavailable) as error:
         yield bad(f"微信：{error}")
@@ -65,29 +65,12 @@ def _skew(we: WeChat) -> Findings:
         yield good(f"时钟：与微信相差 {seconds} 秒")
 
 
-def templates(we: WeChat, there: list[dict[str, str]]) -> Findings:
-    """Every configured template exists, and its fields are ours."""
-    known = {str(each["template_id"]): set(_FIELD.findall(str(each.get("content", "")))) for each in there}
-    for kind, template in we.templates.items():
-        label = next((k.label for k in NoticeKind if k.value == kind), None)
-        name = f"模板 wechat.templates.{kind}"
-        if label is None:
-            yield bad(f"{name}：没有这种通知", f"可用的种类：{'、'.join(k.value for k in NoticeKind)}")
-        elif template.id not in known:
-            yield bad(f"{name}：账号里没有 {template.id}", "在公众平台“模板消息”里核对编号")
-        else:
-            yield from _fields(name, label, set(template.fields), known[template.id])
-    if not we.templates:
-        yield note("模板：一个也没有配置，48 小时没来过消息的人都通知不到")
-
-
-def _fields(name: str, label: str, ours: set[str], theirs: set[str]) -> Findings:
-    if missing := sorted(theirs - ours):
-        yield bad(f"{name}：字段 {'、'.join(missing)} 没有填，微信会拒收", "在 fields 里补上")
-    if extra := sorted(ours - theirs):
-        yield bad(f"{name}：模板里没有字段 {'、'.join(extra)}", "从 fields 里去掉，或改成模板里的名字")
-    if ours == theirs:
-        yield good(f"{name}（{label}）：{len(ours)} 个字段都对上了")
+def _templates(client: Client, we: WeChat) -> Findings:
+    """As they are now, whatever the registry remembers."""
+    subscriptions = client.subscription_templates() if we.subscriptions else []
+    there = registry.read(client.templates(), subscriptions)
+    rows = [RegisteredTemplate(id=template_id, **values) for template_id, values in there.items()]
+    yield from checks_templates.check(we, rows)
 
 
 def menu(published: dict[str, object] | None) -> Findings:

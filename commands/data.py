@@ -68,8 +68,11 @@ def demo(people: int, open_now: bool) -> None:
         added = demo_data.load_members(parts.database, people, at=at)
         click.echo(f"另加已绑定党员 {added} 人。")
     opened = demo_data.open_now(parts.database, at=at) if open_now else demo_data.open_today(parts.database, at=at)
+    marks = demo_data.write_history(parts.database, calendar, at=at)
+    click.echo(f"演示往事：出席和请假 {marks} 人次。")
+    logins = demo_data.open_accounts(parts.database, at=at)
     parts.database.refresh_statistics()
-    click.echo(f"可签到的演示活动：新开 {opened} 场。")
+    click.echo(f"可签到的演示活动：新开 {opened} 场。控制台演示账号：{'、'.join(logins)}。")
 
 
 @click.group(short_help="公众号菜单 · the account's menu")

@@ -150,21 +150,26 @@ def export(
         start.date() if start else None, end.date() if end else None,
     )  # fmt: skip
     if out is not None:
-        _require_writable(out)
+        require_writable(out)
     with parts.database.transaction() as session:
         content, count = exports.export(session, asked, clock.now())
     if out is None:
         sys.stdout.buffer.write(content)
         return
+    write_file(out, content)
+    click.echo(f"已导出 {asked.kind.label} {count} 行到 {out}。")
+
+
+def write_file(out: Path, content: bytes) -> None:
+    """For its owner's eyes only: there are people in it."""
     try:
         with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
     except OSError as error:
         raise AssistantError(f"写不了 {out}：{error.strerror}。") from None
-    click.echo(f"已导出 {asked.kind.label} {count} 行到 {out}。")
 
 
-def _require_writable(out: Path) -> None:
+def require_writable(out: Path) -> None:
     """Before the audit says that something was handed out."""
     if not out.absolute().parent.is_dir():
         raise AssistantError(f"写不了 {out}：没有这个目录。")

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -18,6 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
+from sqlalchemy.exc import IntegrityError
 from waitress import create_server
 
 import app
@@ -26,7 +28,7 @@ from commands import parts as made
 from errors import ConfigurationError
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
-from services import fates
+from services import audit, fates
 
 log = structlog.get_logger("serving")
 
@@ -39,8 +41,8 @@ SWEEP_SECONDS = 1
 #: How often a sender looks by itself, whatever it hears: to show that it lives, and because bells can break.
 LOOK_SECONDS = 3
 RECOVER_SECONDS = 5
+SEAL_SECONDS = 15
 DIE_WITH_PARENT = 1
-SWITCH_SECONDS = 0.02
 
 
 @click.command(short_help="全部在一个进程里运行 · everything in one process")
@@ -59,7 +61,7 @@ def run() -> None:
     bell, delivery = parts.bell(), parts.delivery()
     bell.listen(delivery.run)
     jobs = [_ticking(parts.clockwork(), parts), _sweeping(parts, bell), (delivery.run, LOOK_SECONDS)]
-    clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS)])
+    clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS), _sealing(parts)])
     server = create_server(
         app.web(parts, desk),
         host=parts.settings.server.host,
@@ -149,7 +151,7 @@ def scheduler() -> None:
     made.set_up_log()
     parts = made.parts()
     bell = parts.bell()
-    jobs = [_ticking(parts.clockwork(), parts)]
+    jobs = [_ticking(parts.clockwork(), parts), _sealing(parts)]
     if parts.settings.redis.url:
         jobs.append(_sweeping(parts, bell))
     _until_stopped(_clock(parts, jobs), bell.stop)
@@ -176,6 +178,17 @@ def _sweeping(parts: app.Parts, bell: Bell) -> Job:
             bell.ring(senders)
 
     return sweep, SWEEP_SECONDS
+
+
+def _sealing(parts: app.Parts) -> Job:
+    """The audit is sealed apart from what writes it, so that no message waits for a chain."""
+
+    def seal() -> None:
+        # Another process was quicker with the same entries: they are sealed.
+        with suppress(IntegrityError), parts.database.transaction() as session:
+            audit.seal(session)
+
+    return seal, SEAL_SECONDS
 
 
 def _clock(parts: app.Parts, jobs: list[Job]) -> BackgroundScheduler:
@@ -215,6 +228,9 @@ def _leave() -> None:
 
 def _on_stop(stop: Callable[[], None]) -> None:
     def handle(_number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            # Whoever asks twice does not want to wait.
+            signal.signal(each, signal.SIG_DFL)
         stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -235,11 +251,9 @@ def _require_free_port(host: str, port: int) -> None:
 
 
 def _settle_down() -> None:
-    """What is loaded stays: the collector need not look at it again with every few hundred messages. And the
-    threads, which mostly wait, need not take the interpreter from each other every 5 ms."""
+    """What is loaded stays: the collector need not look at it again with every few hundred messages."""
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _die_with_parent() -> None:

@@ -5,7 +5,9 @@ address, telephone number and WeChat account is invented. It is written only int
 """
 
 from demo.days import open_now, open_today
+from demo.history import write_history
 from demo.loading import Summary, load
+from demo.logins import open_accounts
 from demo.members import load_members
 
-__all__ = ["Summary", "load", "load_members", "open_now", "open_today"]
+__all__ = ["Summary", "load", "load_members", "open_accounts", "open_now", "open_today", "write_history"]

@@ -17,6 +17,7 @@ from types import FrameType
 import sqlalchemy as sa
 
 import config
+from demo import logins
 from models import Database, Follower, Vault
 
 START_SECONDS = 60.0
@@ -74,6 +75,8 @@ def _greet(bot: str, wechat: str) -> None:
 
   手机页   {wechat}/    在这里扮演党员、群众、律师、书记、办公室 · play everyone here
   机器人   {bot}/    运行状况 · the bot and how it is
+  控制台   {bot}/console/    演示账号 {"、".join(logins.LOGINS)}，密码都是 {logins.PASSWORD}，验证码登录时会显示
+                                    · the desk; demonstration accounts, one password, the code is shown at the login
   就绪     {bot}/readyz   能否服务及原因 · ready, with reasons
 
   试试：用“张伟”说 签到，用“王芳”说 咨询，用“赵敏”说 群发。

@@ -9,14 +9,17 @@ from handlers import (
     broadcasts,
     cases,
     consultations,
+    digest,
     drill,
     following,
     gatherings,
     guide,
     media,
     mine,
+    preferences,
     results,
     stations,
+    telling,
 )
 from handlers.context import Context
 
@@ -28,7 +31,10 @@ def router(context: Context) -> Router:
         following.router(context),
         binding.router(context),
         gatherings.router(context),
+        telling.router(context),
         mine.router(context),
+        preferences.router(context),
+        digest.router(context),
         consultations.router(context),
         stations.router(context),
         cases.router(context),

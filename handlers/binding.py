@@ -13,7 +13,8 @@ from handlers import wording
 from handlers.access import for_members, for_posts
 from handlers.context import Context
 from models import Post, Role
-from services import people
+from services import people, preferences
+from services.outbox import Recipient
 
 LONGEST_NAME = 30
 
@@ -27,7 +28,8 @@ def router(context: Context) -> Router:
         except RuleBroken as wrong:
             people.note_wrong_code(turn.session, turn.openid, turn.at)
             return str(wrong)
-        return f"绑定成功：{person.name}。\n{_branches(turn, person.id)}\n现在可以 {tap('签到')}、{tap('请假')}、查 {tap('我的')}。"
+        place = f"{_branches(turn, person.id)}{_declined(turn, person.id)}"
+        return f"绑定成功：{person.name}。\n{place}\n现在可以 {tap('签到')}、{tap('请假')}、查 {tap('我的')}。"
 
     def done(turn: Turn, said: Said) -> Reply:
         if "name" not in said:
@@ -52,9 +54,7 @@ def router(context: Context) -> Router:
         )
     )
 
-    @topic.text(
-        "绑定", "认证", "绑定身份", help="绑定 — 党员会员第一次使用时确认身份", number=9, menu="BIND", scene="invite"
-    )
+    @topic.text("绑定", "认证", "绑定身份", help="绑定 — 党员会员先确认身份", number=9, menu="BIND", scene="invite")
     def bind(turn: Turn) -> Reply:
         if turn.person_id is not None:
             name = people.get(turn.session, turn.person_id).name
@@ -64,7 +64,7 @@ def router(context: Context) -> Router:
             return bind_by_code(turn, turn.rest)
         return turn.begin(flow)
 
-    @topic.text("解绑", help="解绑 — 解除微信与身份的绑定，记录保留")
+    @topic.text("解绑", help="解绑 — 解除绑定，记录保留")
     @for_members
     def unbind(turn: Turn) -> Reply:
         if words.key(turn.rest) not in {"确定", "确认"}:
@@ -134,6 +134,13 @@ def _read_name(_turn: Turn, text: str, _said: Said) -> str:
 def _branches(turn: Turn, person_id: int) -> str:
     branches = people.branches_of(turn.session, person_id, beijing_date(turn.at))
     return "所在支部：" + "、".join(branch.name for branch in branches) if branches else "名册上还没有所在支部。"
+
+
+def _declined(turn: Turn, person_id: int) -> str:
+    """What was declined before, by this account or another of theirs, still is; who did not know can change it."""
+    topics = preferences.of(turn.session, Recipient(person_id, turn.openid).key)
+    names = "、".join(topic.label for topic in topics)
+    return f"\n已退订的通知：{names}（{tap('恢复')}）" if names else ""
 
 
 def _decide(turn: Turn, *, accept: bool) -> Reply:

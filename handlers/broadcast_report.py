@@ -11,7 +11,7 @@ from handlers.access import for_posts, person_of
 from handlers.context import Context
 from handlers.own_words import behind
 from models import Broadcast, BroadcastState, CampaignState, Post, Role, SendState
-from services import broadcasts, campaigns, quotas
+from services import broadcasts, campaigns, digests, quotas
 
 FOLLOWERS = (Role.OFFICE, Role.COUNTY_OFFICE)
 #: The states in the order in which a report reads best; those with nobody in them are left out.
@@ -58,7 +58,8 @@ def router(context: Context) -> Router:
     @for_posts(*FOLLOWERS)
     def cancel(turn: Turn, _posts: list[Post]) -> Reply:
         row = latest(turn)
-        if row.confirmed_at is not None and not _standing(turn, row, context).counted[SendState.WAITING]:
+        name = broadcasts.campaign(row.id)
+        if row.confirmed_at is not None and not campaigns.can_be_cancelled(turn.session, name):
             return f"已经没有待发送的，不用撤销。\n{report(turn, row, context)}"
         stopped = broadcasts.cancel(turn.session, row, turn.at, by=person_of(turn))
         return f"已停止 {stopped} 人的发送，已发出的收不回。\n{report(turn, row, context)}"
@@ -144,7 +145,16 @@ def report(turn: Turn, row: Broadcast, context: Context) -> str:
         return f"【{row.title}】{row.state.label}{why}（第 {row.id} 号，{row.people_count} 人）。"
     standing = _standing(turn, row, context)
     parts = [f"{state.label} {standing.counted[state]}" for state in REPORT if standing.counted[state]]
-    return f"【{row.title}】{_going(turn, standing)}：共 {standing.total} 人，" + "，".join(parts) + "。"
+    figures = f"【{row.title}】{_going(turn, standing)}：共 {standing.total} 人，" + "，".join(parts) + "。"
+    return figures + (_folded(turn, standing.name, context) if standing.counted[SendState.FOLDED] else "")
+
+
+def _folded(turn: Turn, name: str, context: Context) -> str:
+    """Why some did not get it now, and what became of the digest that tells them of it (F046)."""
+    fates = digests.fates_of(turn.session, name)
+    to_come = f"周日 {context.settings.sending.digest_at:%H:%M} 发出"
+    told = "，".join(f"{to_come if state is None else state.label} {many}" for state, many in fates.items())
+    return f"\n并入周汇总的人：{digests.why_folded(turn.session, name)}。汇总：{told}。"
 
 
 def _going(turn: Turn, standing: campaigns.Standing) -> str:

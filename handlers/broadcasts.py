@@ -11,11 +11,13 @@ from bot.router import Router
 from bot.turn import Turn
 from clock import beijing_date, say_moment
 from errors import Misunderstood, RuleBroken
+from handlers import template_limits
 from handlers.access import for_posts, person_of
 from handlers.broadcast_report import latest, report
 from handlers.context import Context
 from handlers.own_words import behind
-from models import Branch, BranchKind, Broadcast, BroadcastState, County, Post, Role, Topic
+from handlers.template_limits import Room
+from models import Branch, BranchKind, Broadcast, BroadcastState, Channel, County, NoticeKind, Post, Role, Topic
 from services import audience, broadcasts, forecast, people
 from services.audience import Audience
 from services.audience_terms import SHORT_KINDS
@@ -35,6 +37,19 @@ WAYS = [
 def router(context: Context) -> Router:
     topic = Router()
     means, sending = context.means, context.settings.sending
+    template = means.account.template(Channel.TEMPLATE, NoticeKind.BROADCAST)
+
+    def longest(said: Said) -> Room:
+        most = broadcasts.LONGEST_TITLE - (len(broadcasts.CORRECTED) if CORRECTS in said else 0)
+        return template_limits.room(template, "title", most)
+
+    def read_title(_turn: Turn, text: str, said: Said) -> str:
+        title, space = words.tidy(text), longest(said)
+        if not title:
+            raise Misunderstood("标题不能为空。")
+        if len(title) > space.characters:
+            raise Misunderstood(f"标题有 {len(title)} 个字，{space.place}最多显示 {space.characters} 个字，请缩短。")
+        return title
 
     def preview(turn: Turn, said: Said) -> str:
         row = _draft(turn, said, means)
@@ -43,11 +58,12 @@ def router(context: Context) -> Router:
         names = "、".join(seen.sample)
         example = f"例如：{names}{'等' if seen.people > len(seen.sample) else ''}\n" if names else ""
         doubtful = "".join(f"请斟酌{doubt}\n" for doubt in broadcasts.doubts(row.title + row.words))
+        cut = template_limits.shortened(template, row.words)
         approval = "需要另一位同志审核后才发出。\n" if broadcasts.needs_approval(row, sending) else ""
         return (
             f"预览\n{broadcasts.as_text(row)}\n\n"
             f"发给：{broadcasts.audience_label(turn.session, row)}，共 {seen.people} 人，"
-            f"{forecast.says(seen)}\n{example}{doubtful}{approval}"
+            f"{forecast.says(seen)}\n{example}{cut}{doubtful}{approval}"
             f"类别：{row.topic.label}（要改回复“类别 活动”）；先发给自己看：{tap('试发')}\n"
             f"确认发送请回复 {tap(row.code)}，不发回复“取消”。"
         )
@@ -71,7 +87,9 @@ def router(context: Context) -> Router:
             (
                 choice("audience", "发给谁？", WAYS, when=lambda said: _is_free(said) and OWN_COUNTY not in said),
                 Question("place", _ask_place, _read_place, when=_needs_place),
-                Question("title", lambda _t, _s: f"标题是什么？（{broadcasts.LONGEST_TITLE} 个字以内）", _read_title),
+                Question(
+                    "title", lambda _t, said: f"标题是什么？（{longest(said).characters} 个字以内）", read_title
+                ),
                 Question("words", lambda _t, _s: "请写正文。", _read_words),
                 Question("code", preview, _read_code),
             ),
@@ -197,15 +215,6 @@ def _read_branch(turn: Turn, text: str) -> str:
     if not found:
         raise Misunderstood(f"没有名称含“{name[:20]}”的支部。")
     raise Misunderstood("有几个支部符合，请写得更全些：\n" + "\n".join(f"· {tap(each)}" for each in found[:8]))
-
-
-def _read_title(_turn: Turn, text: str, _said: Said) -> str:
-    title = words.tidy(text)
-    if not title:
-        raise Misunderstood("标题不能为空。")
-    if len(title) > broadcasts.LONGEST_TITLE:
-        raise Misunderstood(f"标题有 {len(title)} 个字，模板消息最多显示 {broadcasts.LONGEST_TITLE} 个字，请缩短。")
-    return title
 
 
 def _read_words(_turn: Turn, text: str, _said: Said) -> str:

@@ -149,7 +149,7 @@ def router(context: Context) -> Router:
         Flow("补充", (free_text("words", f"请写要补充的内容（{LONGEST_WORDS} 字以内）。", LONGEST_WORDS),), add)
     )
 
-    @topic.text("补充", "补充情况", help="补充 — 给最近一件在办的咨询补充内容")
+    @topic.text("补充", "补充情况", help="补充 — 给在办的咨询补充内容")
     def more(turn: Turn) -> Reply:
         text = behind(turn)
         number, rest = read_number(text)

@@ -18,4 +18,5 @@ class Context:
     @property
     def means(self) -> Means:
         """What the official account has to send with."""
-        return Means(ladder.official(self.settings.wechat), quotas.daily(self.settings.sending))
+        sending = self.settings.sending
+        return Means(ladder.official(self.settings.wechat), quotas.daily(sending), sending)

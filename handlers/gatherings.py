@@ -13,6 +13,7 @@ from clock import beijing_date, say_date, say_time, say_window
 from errors import Misunderstood, RuleBroken
 from handlers.access import for_members, for_posts, person_of
 from handlers.context import Context
+from handlers.own_words import behind
 from models import Gathering, Person, Post, Purpose, Role, Via
 from services import gatherings, leave, people, rhythm
 from services.gatherings import CheckIn, Mark, Open, WhoAndWhen
@@ -47,7 +48,7 @@ def router(context: Context) -> Router:
         Flow("请假", (free_text("reason", "请说明请假原因（只有支部书记看得到）。", LONGEST_REASON),), ask_leave)
     )
 
-    @topic.text("请假", help="请假 — 向书记请假（可直接写：请假 出差）", number=2, menu="LEAVE")
+    @topic.text("请假", help="请假 — 向书记请假（请假 出差）", number=2, menu="LEAVE")
     @for_members
     def begin_leave(turn: Turn) -> Reply:
         coming = gatherings.next_for(turn.session, person_of(turn), turn.at)
@@ -131,6 +132,20 @@ def router(context: Context) -> Router:
         gatherings.may_move(coming, on, opens, turn.at)
         start = f"把 {_when(coming)} 的{coming.purpose.label}改到 {say_date(on)}。\n"
         return start + (turn.begin(moving, gathering=str(coming.id), on=on.isoformat()) or "")
+
+    @topic.text("主题", "定主题", help="主题 — 写下次活动的主题（主题 学习党章）", group="书记")
+    @for_posts(Role.SECRETARY)
+    def set_topic(turn: Turn, posts: list[Post]) -> Reply:
+        coming = [g for post in posts if (g := _next(turn, post))]
+        if not coming:
+            return "近期没有可以写主题的活动。"
+        # Who leads two branches is asked about the one that has none yet.
+        gathering = min(coming, key=lambda g: (bool(g.topic), g.opens_at))
+        which = f"{_when(gathering)} {gathering.purpose.label}（{gathering.branch.name}）"
+        if not turn.rest:
+            return f"{which}，{f'主题“{gathering.topic}”' if gathering.topic else '还没有定主题'}。要写请回复：主题 学习党章"
+        gatherings.set_topic(turn.session, gathering, behind(turn), turn.at, by=person_of(turn))
+        return f"已定主题“{gathering.topic}”：{which}，通知里会写上。"
 
     return topic
 

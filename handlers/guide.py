@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from bot import words
 from bot.conversation import EXPIRES_AFTER
-from bot.replies import Reply, tap
+from bot.replies import MAX_BYTES, Reply, tap
 from bot.router import Route, Router
 from bot.turn import Turn
 from clock import beijing_date
@@ -74,18 +74,19 @@ def router(whole: Router, context: Context) -> Router:  # noqa: ARG001 - every t
 def text(whole: Router, groups: Collection[str]) -> str:
     """What 帮助 says to somebody with these posts; `python app.py commands` prints the same table (F010).
 
-    One post's commands are told at once. Several would not fit into a reply: then they are named, and each
-    heading leads to its own page.
+    One post's commands are told at once where they fit into a reply. Otherwise they are named, and 说明
+    leads to a page of their own.
     """
-    parts = ["可以办的事（点文字或回复数字）："]
-    parts += [_line(route) for route in whole.help() if not route.group]
-    for group in sorted(groups):
-        if len(groups) == 1:
-            parts.append(of_group(whole, group))
-        else:
-            names = "、".join(route.name for route in whole.help() if route.group == group)
-            parts.append(f"【{tap(group, f'帮助 {group}')}】{names}")
-    return "\n".join(parts)
+    everybodys = ["可以办的事（点文字或回复数字）：", *(_line(route) for route in whole.help() if not route.group)]
+    told = "\n".join([*everybodys, *(of_group(whole, group) for group in groups)])
+    if len(groups) <= 1 and len(told.encode()) <= MAX_BYTES:
+        return told
+    return "\n".join([*everybodys, *(_heading(whole, group) for group in sorted(groups))])
+
+
+def _heading(whole: Router, group: str) -> str:
+    names = "、".join(route.name for route in whole.help() if route.group == group)
+    return f"【{group}】{names} {tap('说明', f'帮助 {group}')}"
 
 
 def of_group(whole: Router, group: str) -> str:

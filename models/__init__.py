@@ -1,8 +1,10 @@
 """Tables, constraints, and questions a row can answer alone."""
 
-from models.base import Base, Database, Labelled, among, dialect_of, insert_all, insert_new, update_each
+from models.accounts import Account, AccountSession, BackupCode
+from models.audit import AuditEntry, AuditSeal
+from models.base import Base, Labelled
 from models.broadcasts import Broadcast, BroadcastState, SavedAudience
-from models.clockwork import AuditEntry, Credential, Due, DueState, Lease
+from models.clockwork import Credential, Due, DueState, Lease
 from models.consultations import (
     CaseNumber,
     CaseState,
@@ -13,10 +15,22 @@ from models.consultations import (
     Urgency,
     Wish,
 )
+from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
+from models.many import among, dialect_of, insert_all, insert_new, put, update_each
 from models.organisations import Branch, BranchKind, County, Station
-from models.outbox import ARRIVED_STATES, OPEN_STATES, Channel, Notice, NoticeKind, Outgoing, SendState, Topic
+from models.outbox import (
+    ARRIVED_STATES,
+    OPEN_STATES,
+    Channel,
+    Notice,
+    NoticeKind,
+    Outgoing,
+    SendState,
+    Topic,
+    not_left,
+)
 from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
 from models.publicity import PublicityItem, PublicityRow, Unit
 from models.sending import Campaign, CampaignState, Consent, OptOut, Pace, Quota, RegisteredTemplate, TemplateKind
@@ -26,10 +40,14 @@ from models.vault import Unreadable, Vault
 __all__ = [
     "ARRIVED_STATES",
     "OPEN_STATES",
+    "Account",
+    "AccountSession",
     "Affiliation",
     "Answer",
     "Attendance",
     "AuditEntry",
+    "AuditSeal",
+    "BackupCode",
     "Base",
     "BindingClaim",
     "Branch",
@@ -92,5 +110,7 @@ __all__ = [
     "dialect_of",
     "insert_all",
     "insert_new",
+    "not_left",
+    "put",
     "update_each",
 ]  # fmt: skip

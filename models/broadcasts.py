@@ -62,5 +62,6 @@ class SavedAudience(Base):
 
     name: Mapped[str] = mapped_column(text(32), primary_key=True)
     expression: Mapped[str] = mapped_column(text(500))
-    saved_by: Mapped[int] = mapped_column(sa.ForeignKey("people.id"))
+    # Nobody for what was typed on the command line.
+    saved_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
     saved_at: Mapped[datetime]

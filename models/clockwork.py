@@ -61,16 +61,3 @@ class Credential(Base):
     failures: Mapped[int] = mapped_column(default=0)
     open_until: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(text(255), default="")
-
-
-class AuditEntry(Base):
-    """Who did, saw or changed what. Nothing of ours updates or deletes a row."""
-
-    __tablename__ = "audit"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(index=True)
-    person_id: Mapped[int | None]
-    act: Mapped[str] = mapped_column(text(48))
-    subject: Mapped[str] = mapped_column(text(64))
-    details: Mapped[str | None] = mapped_column(Encrypted)

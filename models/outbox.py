@@ -140,3 +140,9 @@ class Outgoing(Base):
 
     notice: Mapped[Notice] = relationship(lazy="raise")
     person: Mapped[Person | None] = relationship(lazy="raise")
+
+
+def not_left() -> sa.ColumnElement[bool]:
+    """Rows of which nothing has left and can still be stopped: those that wait, and those for a digest to come."""
+    to_be_told = sa.and_(Outgoing.state == SendState.FOLDED, Outgoing.folded_into.is_(None))
+    return sa.or_(Outgoing.state == SendState.WAITING, to_be_told)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Encrypted, Labelled, text, word
+from models import spelling
+from models.base import Base, Encrypted, Labelled, text, vault_of, word
 from models.organisations import Branch
+
+#: How many last digits of a telephone number a list shows, and may be searched by.
+TAIL = 4
 
 
 class Role(Labelled):
@@ -29,16 +34,41 @@ class ClaimState(Labelled):
     REFUSED = "refused", "未通过"
 
 
+def _search_key(context: Any) -> str:
+    return spelling.key(context.get_current_parameters()["name"])
+
+
+def _phone_tail(context: Any) -> str | None:
+    return tail_index(context.dialect, context.get_current_parameters().get("phone"))
+
+
+def tail_index(dialect: sa.Dialect, phone: str | None) -> str | None:
+    """The keyed digest of a number's last four digits."""
+    return vault_of(dialect).index(f"tail:{phone[-TAIL:]}") if phone else None
+
+
 class Person(Base):
-    """A person the society knows by name: a member, a lawyer, somebody of the office."""
+    """A person the society knows by name: a member, a lawyer, somebody of the office.
+
+    `search_key` and `phone_tail` follow from name and phone; they are made with the row, however it is inserted.
+    """
 
     __tablename__ = "people"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(text(64), index=True)
+    search_key: Mapped[str] = mapped_column(text(spelling.LONGEST), default=_search_key, server_default="")
     phone: Mapped[str | None] = mapped_column(Encrypted)
     phone_index: Mapped[str | None] = mapped_column(text(64), index=True)
+    phone_tail: Mapped[str | None] = mapped_column(text(64), index=True, default=_phone_tail)
     is_fictional: Mapped[bool] = mapped_column(default=False)
+
+
+@sa.event.listens_for(Person, "before_update")
+def _follow(_mapper: object, connection: sa.Connection, person: Person) -> None:
+    """Another name or number is found by the new one."""
+    person.search_key = spelling.key(person.name)
+    person.phone_tail = tail_index(connection.dialect, person.phone)
 
 
 class Affiliation(Base):

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -27,8 +28,12 @@ LEASE_FOR = timedelta(seconds=30)
 MAX_DECISIONS = 5000
 #: Decided in one transaction.
 AT_ONCE = 200
+MAX_REMEMBERED = 50_000
 TOO_LATE = "错过了最晚时间，没有执行"
 NO_RULE = "这条规则已经取消"
+OFF = "已关闭"
+#: So many days ahead a rule is asked when it is next due.
+LOOK_AHEAD_DAYS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,22 @@ class Asked:
 class Rule:
     """One line of the timetable. `ask` names what will be due around an instant; `act` does some of it.
 
-    Both run in a transaction; `act` returns a note for each. `says` is the reason people read (P4).
+    Both run in a transaction; `act` returns a note for each. `says` is the reason people read (P4). `is_on` is how
+    it stands until an operator switches it; a rule that has None cannot be switched off.
     """
 
     name: str
     says: str
     ask: Callable[[Session, datetime], Iterable[Asked]]
     act: Callable[[Session, list[Due], datetime], list[str]]
+    is_on: bool | None = None
+
+    def next_due_at(self, session: Session, at: datetime) -> datetime | None:
+        """When it will next ask for something after `at`, as far as can be seen."""
+        days = (at + timedelta(days=n) for n in range(LOOK_AHEAD_DAYS))
+        return min(
+            (asked.due_at for day in days for asked in self.ask(session, day) if asked.due_at > at), default=None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,7 @@ class Clockwork:
         self._database = database
         self._rules = {rule.name: rule for rule in rules}
         self._holder = secrets.token_hex(8)
+        self._written: set[tuple[str, str, datetime]] = set()
 
     @property
     def rules(self) -> list[Rule]:
@@ -86,11 +101,15 @@ class Clockwork:
             with self._database.transaction() as session:
                 if not leases.take(session, LEASE, self._holder, at, LEASE_FOR):
                     return []
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             if switches.no_send(session) is not None:
                 return []
-            self.plan(session, at)
+            # Asked without holding SQLite's one writer: rules look at every branch, messages need not wait for that.
+            fresh = [row for row in self._asked(session, at) if _key(row) not in self._written]
+        with self._database.transaction() as session:
+            insert_new(session, Due, fresh)
             due = self._due(session, at)
+        self._remember(fresh)
         decisions: list[Decision] = []
         for start in range(0, len(due), AT_ONCE):
             decisions += self._decide_some(due[start : start + AT_ONCE], at)
@@ -114,15 +133,26 @@ class Clockwork:
 
     def plan(self, session: Session, at: datetime) -> None:
         """Write down what the rules ask for; what is there already stays (unique by rule, subject, instant)."""
-        for rule in self._rules.values():
-            rows = [
-                {
-                    "rule": rule.name, "subject": asked.subject, "due_at": asked.due_at,
-                    "not_after": asked.not_after, "state": DueState.WAITING, "decided_at": None, "note": "",
-                }
-                for asked in rule.ask(session, at)
-            ]  # fmt: skip
-            insert_new(session, Due, rows)
+        insert_new(session, Due, self._asked(session, at))
+
+    def _asked(self, session: Session, at: datetime) -> list[dict[str, Any]]:
+        """What the rules ask for, in the order of its index: two who write it at once then wait for each other in
+        one direction only (MariaDB)."""
+        rows = [
+            {
+                "rule": rule.name, "subject": asked.subject, "due_at": asked.due_at, "not_after": asked.not_after,
+                "state": DueState.WAITING, "decided_at": None, "note": "",
+            }
+            for rule in self._rules.values()
+            for asked in rule.ask(session, at)
+        ]  # fmt: skip
+        return sorted(rows, key=_key)
+
+    def _remember(self, rows: list[dict[str, Any]]) -> None:
+        """What this process has written down need not be written again with every tick."""
+        if len(self._written) > MAX_REMEMBERED:
+            self._written.clear()
+        self._written.update(map(_key, rows))
 
     def _due(self, session: Session, at: datetime) -> list[int]:
         return list(
@@ -148,9 +178,19 @@ class Clockwork:
             due.note = TOO_LATE if at > due.not_after else ""
         for name in dict.fromkeys(due.rule for due in rows):
             timely = [due for due in rows if due.rule == name and due.state is DueState.DONE]
-            rule = self._rules.get(name)
-            notes = rule.act(session, timely, at) if rule and timely else [NO_RULE] * len(timely)
-            for due, note in zip(timely, notes, strict=True):
+            for due, note in zip(timely, self._act(session, name, timely, at), strict=True):
                 due.note = note[:128]
         session.flush()
         return [Decision(due.rule, due.subject, due.due_at, due.state, due.note) for due in rows]
+
+    def _act(self, session: Session, name: str, dues: list[Due], at: datetime) -> list[str]:
+        rule = self._rules.get(name)
+        if rule is None or not dues:
+            return [NO_RULE] * len(dues)
+        if rule.is_on is not None and not switches.is_rule_on(session, name, usually=rule.is_on):
+            return [OFF] * len(dues)
+        return rule.act(session, dues, at)
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, datetime]:
+    return row["rule"], row["subject"], row["due_at"]

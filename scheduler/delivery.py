@@ -97,10 +97,10 @@ class Delivery:
     def _run(self) -> int:
         claimed, ends = 0, time.monotonic() + SLICE_SECONDS
         while time.monotonic() < ends:
-            fresh = self._claim() if self._room() or self._is_beat_due() else []
-            claimed += len(fresh)
+            found, fresh = self._claim() if self._room() or self._is_beat_due() else (0, [])
+            claimed += found
             self._dispatch(fresh)
-            if not fresh and not self._under_way():
+            if not found and not self._under_way():
                 break
             self._settle(self._answers())
         return claimed
@@ -137,18 +137,19 @@ class Delivery:
 
     # --- before the calls leave --------------------------------------------------------------------------
 
-    def _claim(self) -> list[Parcel]:
+    def _claim(self) -> tuple[int, list[Parcel]]:
+        """How many rows were due, and what of them leaves; the others were settled or put off at once."""
         at, wall = self._now(), self._wall()
         with self._database.transaction() as session:
             self._beat(session, wall)
             if self._must_not_send(session):
-                return []
+                return 0, []
             allowed = min(self._room(), pace.allowance(session, wall, self._sending.per_second))
             if allowed == 0:
-                return []
+                return 0, []
             rows = fates.due(session, at, allowed, queued_at=self._only_queued_at)
             pace.spend(session, wall, len(rows), self._sending.per_second)
-            return self._planner.plan(session, rows, at, self._holder)
+            return len(rows), self._planner.plan(session, rows, at, self._holder)
 
     def _beat(self, session: Session, wall: datetime) -> None:
         """Show that we live; now and then look after what the dead left and what is too late."""

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from clock import at_beijing, beijing_date, say_date, say_time, say_window
 from config import Settings
 from models import Due, Gathering, GatheringState, NoticeKind, Purpose
+from scheduler import digest, reminders
 from scheduler.clockwork import Asked, Rule
-from services import gatherings, outbox, people, retention, rhythm
+from services import gatherings, outbox, people, retention, rhythm, watch
 from services.outbox import Letter, Recipient
 
 Ask = Callable[[Session, datetime], Iterable[Asked]]
@@ -23,6 +24,7 @@ LOOK_AHEAD = timedelta(days=2)
 LOOK_BACK = timedelta(days=2)
 PLAN_AT = time(0, 10)
 UPKEEP_AT = time(3, 30)
+WATCH_EVERY = timedelta(minutes=10)
 
 
 def rules(settings: Settings) -> list[Rule]:
@@ -35,6 +37,9 @@ def rules(settings: Settings) -> list[Rule]:
             _study_days(settings),
             _notify(settings),
         ),
+        Rule("watch", "每十分钟看一遍发送是否正常，不正常就告诉办公室", _often(WATCH_EVERY), _watch(settings)),
+        *reminders.rules(settings.sending),
+        digest.rule(settings),
         Rule("upkeep", "每天清理到期的记录（最少数据）", _daily(UPKEEP_AT), _upkeep),
     ]
 
@@ -45,6 +50,24 @@ def _daily(wall: time) -> Ask:
         yield Asked("all", due, due + timedelta(hours=24))
 
     return ask
+
+
+def _often(every: timedelta) -> Ask:
+    """Once in each span of the clock; what was missed while we were down is not made up."""
+
+    def ask(_session: Session, at: datetime) -> Iterable[Asked]:
+        due = at - (at - datetime.fromtimestamp(0, at.tzinfo)) % every
+        yield Asked("all", due, due + every)
+
+    return ask
+
+
+def _watch(settings: Settings) -> Act:
+    def act(session: Session, dues: list[Due], at: datetime) -> list[str]:
+        found = watch.tell(session, settings, at)
+        return [f"{found} 处不正常" if found else "正常" for _ in dues]
+
+    return act
 
 
 def _plan(settings: Settings) -> Act:

@@ -1,14 +1,30 @@
-"""Who did, saw or changed what. Rows are only ever added."""
+"""Who did, saw or changed what. Rows are only ever added, and sealed into a chain of digests soon afterwards."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import AuditEntry
+from models import AuditEntry, AuditSeal, Switch
 
-__all__ = ["AuditEntry", "note"]
+__all__ = ["AuditEntry", "Report", "note", "opened_for_restore", "seal", "verify"]
+
+START = "0" * 64
+#: Sealed in one transaction.
+AT_ONCE = 2000
+#: A slow transaction may show an entry after younger ones were sealed; so far back is looked for such.
+LOOK_BACK = 5000
+#: While this switch is on, in the transaction of a restore, the triggers let the audit be replaced.
+RESTORING = "audit_restore"
+SHOWN_BREAKS = 20
 
 
 def note(
@@ -16,3 +32,111 @@ def note(
 ) -> None:
     """Add one line, in the transaction of what it tells about."""
     session.add(AuditEntry(at=at, person_id=person_id, act=act, subject=subject[:64], details=details))
+
+
+# --- the chain -----------------------------------------------------------------------------------------------
+
+# As it is stored: the chain can be checked by somebody who may not read the details.
+_STORED = (
+    AuditEntry.id, AuditEntry.at, AuditEntry.person_id, AuditEntry.act, AuditEntry.subject,
+    sa.type_coerce(AuditEntry.details, sa.LargeBinary).label("details"),
+)  # fmt: skip
+
+
+def _digest(previous: str, row: Any) -> str:
+    details = None if row.details is None else bytes(row.details).hex()
+    told = [row.id, row.at.astimezone(UTC).isoformat(), row.person_id, row.act, row.subject, details]
+    return hashlib.sha256(f"{previous}\n{json.dumps(told, ensure_ascii=False)}".encode()).hexdigest()
+
+
+def seal(session: Session, *, everything: bool = False) -> int:
+    """Give entries that have none their place in the chain; returns how many. Of two sealers at once one fails.
+
+    With `everything` entries are found however late they became visible.
+    """
+    last = session.execute(
+        sa.select(AuditSeal.position, AuditSeal.digest).order_by(AuditSeal.position.desc()).limit(1)
+    ).first()
+    position, previous = (last.position, last.digest) if last else (0, START)
+    newest = session.scalar(sa.select(sa.func.max(AuditSeal.entry_id))) or 0
+    rows = session.execute(
+        sa.select(*_STORED)
+        .where(
+            AuditEntry.id > (0 if everything else newest - LOOK_BACK),
+            ~sa.exists().where(AuditSeal.entry_id == AuditEntry.id),
+        )
+        .order_by(AuditEntry.id)
+        .limit(AT_ONCE)
+    )
+    seals = []
+    for row in rows:
+        digest = _digest(previous, row)
+        position += 1
+        seals.append({"position": position, "entry_id": row.id, "previous": previous, "digest": digest})
+        previous = digest
+    if seals:
+        session.execute(sa.insert(AuditSeal.__table__), seals)
+    return len(seals)
+
+
+@dataclass(slots=True)
+class Report:
+    """What checking the chain found. `last` is worth writing down elsewhere: it vouches for all before it."""
+
+    sealed: int = 0
+    unsealed: int = 0
+    last: str = START
+    breaks: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.breaks
+
+
+def verify(session: Session) -> Report:
+    """Read the whole chain. It cannot see that its very end was cut off: compare `last` with an earlier one."""
+    report = Report()
+    chain = session.execute(
+        sa.select(AuditSeal.position, AuditSeal.entry_id, AuditSeal.previous, AuditSeal.digest, *_STORED)
+        .outerjoin(AuditEntry, AuditEntry.id == AuditSeal.entry_id)
+        .order_by(AuditSeal.position)
+        .execution_options(yield_per=AT_ONCE)
+    )
+    for expected, row in enumerate(chain, 1):
+        said = _break(report.last, expected, row)
+        if said and len(report.breaks) < SHOWN_BREAKS:
+            report.breaks.append(said)
+        report.sealed, report.last = expected, row.digest
+    report.unsealed = (
+        session.scalar(
+            sa.select(sa.func.count())
+            .select_from(AuditEntry)
+            .where(~sa.exists().where(AuditSeal.entry_id == AuditEntry.id))
+        )
+        or 0
+    )
+    return report
+
+
+def _break(previous: str, expected: int, row: Any) -> str:
+    if row.position != expected:
+        return f"链上第 {expected} 环不见了（下一环是第 {row.position} 环）。"
+    if row.id is None:
+        return f"第 {row.position} 环：审计记录 {row.entry_id} 被删除了。"
+    if row.previous != previous:
+        return f"第 {row.position} 环接不上前一环。"
+    if _digest(previous, row) != row.digest:
+        return f"第 {row.position} 环：审计记录 {row.entry_id} 与封存时不同。"
+    return ""
+
+
+@contextmanager
+def opened_for_restore(connection: sa.Connection) -> Iterator[None]:
+    """Lets a restore replace the audit; nobody else ever sees the switch, which ends with this block."""
+    if not sa.inspect(connection).has_table(AuditSeal.__tablename__):
+        yield
+        return
+    connection.execute(sa.delete(Switch).where(Switch.name == RESTORING))
+    connection.execute(sa.insert(Switch).values(name=RESTORING, is_on=True, since=datetime(2000, 1, 1, tzinfo=UTC)))
+    yield
+    connection.execute(sa.delete(Switch).where(Switch.name == RESTORING))

@@ -23,7 +23,7 @@ from clock import beijing
 from errors import RuleBroken
 from models import Base, Database, SendState, Vault
 from models.base import Encrypted, Instant, text
-from services import sheets
+from services import audit, sheets
 from services.switches import NO_SEND
 
 FORMAT = 1
@@ -31,7 +31,9 @@ MANIFEST = "manifest.json"
 #: Who holds what right now, and WeChat's passing token: in a copy they would be wrong, and are made anew.
 LEFT_OUT = frozenset({"leases", "credentials"})
 #: Tables that a database has filled before anybody has used it.
-SEEDED = frozenset({"day_exceptions"})
+SEEDED = frozenset({"day_exceptions", "paces"})
+#: What triggers guard, in the order in which it can be emptied.
+AUDIT = ("audit_seals", "audit")
 
 #: How a column is written down, and the type it is read back into.
 TYPES: dict[str, sa.types.TypeEngine[Any]] = {
@@ -239,8 +241,12 @@ def load(connection: sa.Connection, path: Path, manifest: Manifest) -> None:
     """Replace every row by the backup's, in the caller's transaction; the tables are at the backup's revision."""
     names = [table.name for table in Base.metadata.sorted_tables]
     inspector = sa.inspect(connection)
+    with audit.opened_for_restore(connection):
+        for name in AUDIT:
+            if inspector.has_table(name):
+                connection.execute(sa.delete(sa.table(name)))
     for name in reversed(names):
-        if inspector.has_table(name):
+        if inspector.has_table(name) and name not in AUDIT:
             connection.execute(sa.delete(sa.table(name)))
     with zipfile.ZipFile(path) as archive:
         for name in sorted(manifest.tables, key=lambda n: names.index(n) if n in names else len(names)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -28,6 +29,11 @@ SAMPLE = 10
 LONGEST_TITLE = 20
 LONGEST_TEXT = 400
 SENDER = "市法学会"
+#: In front of a correction's title.
+CORRECTED = "更正："
+DRAFTED = "broadcast.draft"
+#: What an author sends to themselves is a campaign of its own.
+TEST = "test:"
 #: Words that have no place in an official notice, each with the reason (wording check, F109).
 DOUBTFUL = {
     "转发": "要求转发属于“指尖上的形式主义”",
@@ -66,7 +72,8 @@ def draft(
     )  # fmt: skip
     session.add(row)
     session.flush()
-    audit.note(session, at, by, "broadcast.draft", campaign(row.id))
+    # What the author was told stays, so that what came of it can stand beside it (F111).
+    audit.note(session, at, by, DRAFTED, campaign(row.id), json.dumps(dict(seen.buckets), ensure_ascii=False))
     return row
 
 
@@ -75,7 +82,7 @@ def look(
 ) -> Forecast:
     """Whom it would reach if it went now (F103); a correction goes to those who got the wrong one (F113)."""
     if corrects is None:
-        return forecast.of(session, to, means, at, topic=topic)
+        return forecast.of(session, to, means, at, topic=topic, due_at=after_quiet(at, means.sending))
     recipients = campaigns.recipients_of(session, campaign(corrects))
     kind = NoticeKind.BROADCAST
     buckets = forecast.of_recipients(session, recipients, means, at, kind=kind, topic=Topic.STATUTORY)
@@ -174,6 +181,7 @@ def _let_go(session: Session, row: Broadcast, at: datetime, sending: config.Send
         not_after=due_at + USEFUL_FOR,
         why=f"{author.name} 群发给{audience_label(session, row)}：{row.title}",
         topic=row.topic,
+        per_week=sending.per_week,
     )
     outbox.queue(session, letter, at)
     many = len({recipient.key for recipient in recipients})
@@ -207,17 +215,19 @@ def _tell_author(session: Session, row: Broadcast, words: str, at: datetime) -> 
 def test_send(session: Session, row: Broadcast, at: datetime, *, by: int) -> None:
     """Send it to its author alone, exactly as everybody would get it (F108). It counts for nothing else."""
     times = session.scalar(
-        sa.select(sa.func.count(sa.distinct(Outgoing.campaign))).where(Outgoing.campaign.like(f"test:{row.id}:%"))
+        sa.select(sa.func.count(sa.distinct(Outgoing.campaign))).where(Outgoing.campaign.like(f"{TEST}{row.id}:%"))
     )
     recipients = outbox.accounts_of(session, [by])
-    letter = Letter(NoticeKind.BROADCAST, f"test:{row.id}:{(times or 0) + 1}", facts(row, at), recipients, why="试发")
+    letter = Letter(
+        NoticeKind.BROADCAST, f"{TEST}{row.id}:{(times or 0) + 1}", facts(row, at), recipients, why="试发"
+    )
     outbox.queue(session, letter, at)
 
 
 def facts(row: Broadcast, at: datetime) -> dict[str, str]:
     """What the notice says: short in the template, whole in the chat."""
     local = beijing(at)
-    title = f"更正：{row.title}" if row.corrects_id is not None else row.title
+    title = f"{CORRECTED}{row.title}" if row.corrects_id is not None else row.title
     return {
         "title": title,
         "words": row.words,
@@ -229,7 +239,7 @@ def facts(row: Broadcast, at: datetime) -> dict[str, str]:
 
 def as_text(row: Broadcast) -> str:
     """The whole notice as people read it in the chat; the preview shows these very words."""
-    title = f"更正：{row.title}" if row.corrects_id is not None else row.title
+    title = f"{CORRECTED}{row.title}" if row.corrects_id is not None else row.title
     decline = "" if not row.topic.may_be_declined else f"\n不想再收这类通知，请回复“退订 {row.topic.label}”。"
     return f"【{title}】\n{row.words}{decline}\n——{SENDER}"
 

@@ -1,4 +1,7 @@
-"""Holding, resuming and ending what goes to many, with exact numbers at each moment (F104–F106, F111, F113)."""
+"""Holding, resuming and ending what goes to many, with exact numbers at each moment (F104–F106, F111, F113).
+
+`by` is nobody for the stop rule and for the command line; `note` is then what the audit says.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from models import (
     Notice,
     Outgoing,
     SendState,
+    not_left,
 )
 from services import audit, fates, quotas
 from services.outbox import Recipient
@@ -28,6 +32,12 @@ FAILED_STATES = (SendState.REFUSED, SendState.UNREACHABLE, SendState.EXPIRED)
 #: What was asked for again is worth sending for this long.
 AGAIN_FOR = timedelta(hours=24)
 BY_HAND = "人工核实："
+ACTS = {
+    CampaignState.RUNNING: "campaign.running",
+    CampaignState.PAUSED: "campaign.paused",
+    CampaignState.STOPPED: "campaign.stopped",
+    CampaignState.CANCELLED: "campaign.cancelled",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,12 @@ def latest(session: Session, limit: int = 20) -> list[Campaign]:
     return list(session.scalars(sa.select(Campaign).order_by(Campaign.begun_at.desc(), Campaign.name).limit(limit)))
 
 
+def open_now(session: Session) -> list[Campaign]:
+    """Those of which something still waits or is on its way, the oldest first."""
+    moving = sa.select(Outgoing.campaign).where(Outgoing.state.in_(OPEN_STATES)).distinct()
+    return list(session.scalars(sa.select(Campaign).where(Campaign.name.in_(moving)).order_by(Campaign.begun_at)))
+
+
 def halted(session: Session) -> list[Campaign]:
     """Those that a person or the stop rule holds."""
     held = Campaign.state.in_((CampaignState.PAUSED, CampaignState.STOPPED))
@@ -73,13 +89,17 @@ def standing(session: Session, name: str, at: datetime, per_second: float, daily
     """Where a campaign stands, and when it will be through if nothing changes. Raises NotFound."""
     row = get(session, name)
     counted = fates.tally(session, name)
-    title = session.scalar(sa.select(Notice.why).where(Notice.campaign == name).order_by(Notice.id).limit(1)) or ""
     ends_at = None
     if row.state is CampaignState.RUNNING and counted[SendState.WAITING]:
         begins = fates.waits_until(session, name, at) or at
         left = quotas.left(session, "official", Channel.TEMPLATE, begins, daily)
         ends_at = forecast_end(counted[SendState.WAITING], begins, per_second, left, daily.get(Channel.TEMPLATE))
-    return Standing(name, title, row.state, row.reason, counted, ends_at)
+    return Standing(name, title(session, name), row.state, row.reason, counted, ends_at)
+
+
+def title(session: Session, name: str) -> str:
+    """What a campaign is about, in words."""
+    return session.scalar(sa.select(Notice.why).where(Notice.campaign == name).order_by(Notice.id).limit(1)) or ""
 
 
 def begins_at(session: Session, name: str, at: datetime) -> datetime | None:
@@ -99,9 +119,9 @@ def forecast_end(
     return midnight + timedelta(seconds=(rest - days * daily) / per_second)
 
 
-def pause(session: Session, name: str, at: datetime, *, by: int | None) -> bool:
+def pause(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> bool:
     """Nothing more of it leaves until `resume`; what WeChat has already been told is settled as it comes."""
-    return _change(session, name, CampaignState.PAUSED, (CampaignState.RUNNING,), "有人暂停", at, by)
+    return _change(session, name, CampaignState.PAUSED, (CampaignState.RUNNING,), "有人暂停", at, by, note)
 
 
 def stop(session: Session, name: str, reason: str, at: datetime) -> bool:
@@ -109,23 +129,28 @@ def stop(session: Session, name: str, reason: str, at: datetime) -> bool:
     return _change(session, name, CampaignState.STOPPED, (CampaignState.RUNNING,), reason, at, None)
 
 
-def resume(session: Session, name: str, at: datetime, *, by: int | None) -> bool:
+def resume(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> bool:
     """Go on with what waits. What has become too late meanwhile is marked, not sent."""
     held = (CampaignState.PAUSED, CampaignState.STOPPED)
-    return _change(session, name, CampaignState.RUNNING, held, "", at, by)
+    return _change(session, name, CampaignState.RUNNING, held, "", at, by, note)
 
 
-def cancel(session: Session, name: str, at: datetime, *, by: int | None) -> int:
+def cancel(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> int:
     """End it: what has not left never will. Returns how many people that are."""
     known = tuple(state for state in CampaignState if state is not CampaignState.CANCELLED)
-    if not _change(session, name, CampaignState.CANCELLED, known, "发送人撤销", at, by):
+    if not _change(session, name, CampaignState.CANCELLED, known, "发送人撤销", at, by, note):
         return 0
     changed = session.execute(
         sa.update(Outgoing)
-        .where(Outgoing.campaign == name, Outgoing.state == SendState.WAITING)
+        .where(Outgoing.campaign == name, not_left())
         .values(state=SendState.CANCELLED, settled_at=at, reason="发送人撤销")
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def can_be_cancelled(session: Session, name: str) -> bool:
+    """Whether there is anything that `cancel` would stop."""
+    return session.scalar(sa.select(Outgoing.id).where(Outgoing.campaign == name, not_left()).limit(1)) is not None
 
 
 def _change(
@@ -136,6 +161,7 @@ def _change(
     reason: str,
     at: datetime,
     by: int | None,
+    note: str = "",
 ) -> bool:
     get(session, name)
     changed = session.execute(
@@ -144,11 +170,15 @@ def _change(
         .values(state=to, reason=reason[:255], changed_at=at)
     ).rowcount  # type: ignore[attr-defined]
     if changed:
-        audit.note(session, at, by, f"campaign.{to.value}", name, reason or None)
+        audit.note(session, at, by, ACTS[to], name, _said(reason, note))
     return bool(changed)
 
 
-def retry_failed(session: Session, name: str, at: datetime, *, by: int | None) -> int:
+def _said(*words: str) -> str | None:
+    return "；".join(word for word in words if word) or None
+
+
+def retry_failed(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> int:
     """Try once more for those who did not get it, and for nobody else. Returns how many. Raises RuleBroken.
 
     Who has no account or has left stays as they are: nothing would reach them now either.
@@ -165,7 +195,7 @@ def retry_failed(session: Session, name: str, at: datetime, *, by: int | None) -
         )
         .values(_anew(at))
     )
-    audit.note(session, at, by, "campaign.retry", name, str(again.rowcount))  # type: ignore[attr-defined]
+    audit.note(session, at, by, "campaign.retry", name, _said(str(again.rowcount), note))  # type: ignore[attr-defined]
     return int(again.rowcount)  # type: ignore[attr-defined]
 
 
@@ -181,7 +211,9 @@ def unknown(session: Session, name: str | None = None, limit: int = 1000) -> lis
     return list(session.scalars(rows if name is None else rows.where(Outgoing.campaign == name)))
 
 
-def resolve_unknown(session: Session, row_id: int, at: datetime, *, arrived: bool, by: int | None) -> None:
+def resolve_unknown(
+    session: Session, row_id: int, at: datetime, *, arrived: bool, by: int | None, note: str = ""
+) -> None:
     """Somebody asked the person: it arrived, or it did not and goes once more. Raises NotFound."""
     values = {"state": SendState.DELIVERED, "reason": f"{BY_HAND}已收到", "settled_at": at} if arrived else _anew(at)
     changed = session.execute(
@@ -189,7 +221,7 @@ def resolve_unknown(session: Session, row_id: int, at: datetime, *, arrived: boo
     ).rowcount  # type: ignore[attr-defined]
     if not changed:
         raise NotFound(f"第 {row_id} 条不在“结果不明”之列。")
-    audit.note(session, at, by, "outbox.resolve", f"outbox:{row_id}", "已收到" if arrived else "重发")
+    audit.note(session, at, by, "outbox.resolve", f"outbox:{row_id}", _said("已收到" if arrived else "重发", note))
 
 
 def _anew(at: datetime) -> dict[str, object]:

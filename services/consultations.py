@@ -10,10 +10,8 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session, joinedload
 
 from clock import beijing, beijing_date
@@ -31,6 +29,7 @@ from models import (
     Step,
     Urgency,
     Wish,
+    put,
 )
 from services import assignment, audit, danger, outbox
 from services.assignment import OPEN, Decision
@@ -163,19 +162,7 @@ def _next_number(session: Session, at: datetime) -> str:
     """ZX261122-0001: dense for each Beijing day. The row stays locked until the case is committed, so a number
     whose case fails is given out again, and no two cases meet."""
     day = f"{beijing(at):%y%m%d}"
-    first: dict[str, Any] = {"day": day, "last": 1}
-    further = {"last": CaseNumber.last + 1}
-    # One statement instead of insert-else-update: on MariaDB the two would let three first callers of a day
-    # hold shared locks and wait for each other.
-    match session.get_bind().dialect.name:
-        case "postgresql":
-            pg = postgresql.insert(CaseNumber).values(first)
-            session.execute(pg.on_conflict_do_update(index_elements=["day"], set_=further))
-        case "sqlite":
-            lite = sqlite.insert(CaseNumber).values(first)
-            session.execute(lite.on_conflict_do_update(index_elements=["day"], set_=further))
-        case _:
-            session.execute(mysql.insert(CaseNumber).values(first).on_duplicate_key_update(further))
+    put(session, CaseNumber, {"day": day, "last": 1}, {"last": CaseNumber.last + 1})
     last = session.scalar(sa.select(CaseNumber.last).where(CaseNumber.day == day))
     return f"ZX{day}-{last:04d}"
 

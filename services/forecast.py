@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
 from sqlalchemy.orm import Session
 
+import config
 from models import Channel, NoticeKind, Topic
-from services import audience, consents, ladder, outbox, preferences, quotas, reach
+from services import audience, burden, consents, ladder, outbox, preferences, quotas, reach
 from services.audience import Audience
+from services.burden import Week
 from services.ladder import Account, Footing
 from services.outbox import NO_ACCOUNT, UNFOLLOWED, Recipient
 
@@ -20,14 +22,18 @@ from services.outbox import NO_ACCOUNT, UNFOLLOWED, Recipient
 AT_ONCE = 2000
 TOMORROW = "今天额度不够，明天继续"
 NO_WAY = "没有可用的途径"
+DECLINED = "本人已退订"
+WEEK_IS_FULL = "本周已满，并入周汇总"
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What we have to send with: the account's rights and templates, and its calls a day."""
+    """What we have to send with: the account's rights and templates, its calls a day, and the hours and the week
+    that people are left in peace."""
 
     account: Account
     daily: dict[Channel, int]
+    sending: config.Sending = field(default_factory=config.Sending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,13 @@ def of(
     *,
     kind: NoticeKind = NoticeKind.BROADCAST,
     topic: Topic = Topic.STATUTORY,
+    due_at: datetime | None = None,
 ) -> Forecast:
-    """Forecast a notice to an audience. Raises Misunderstood when the audience cannot be read."""
+    """Forecast a notice to an audience, counted in the week of `due_at`. Raises Misunderstood when the audience
+    cannot be read."""
     rows = session.execute(to.accounts(session, at))
     recipients = (Recipient(person_id, openid, bool(follows)) for person_id, openid, follows in rows)
-    buckets = of_recipients(session, recipients, means, at, kind=kind, topic=topic)
+    buckets = of_recipients(session, recipients, means, at, kind=kind, topic=topic, due_at=due_at)
     return Forecast(sum(buckets.values()), buckets, audience.sample(session, to, at))
 
 
@@ -68,10 +76,12 @@ def of_recipients(
     *,
     kind: NoticeKind,
     topic: Topic,
+    due_at: datetime | None = None,
 ) -> Counter[str]:
     """How many of these each way carries, by its name; somebody with two accounts counts once."""
     left = {channel: quotas.left(session, "official", channel, at, means.daily) for channel in Channel}
     template = means.account.template(Channel.SUBSCRIPTION, kind)
+    full = _full(session, kind, topic, due_at or at, means)
     chosen = iter(outbox.once_each(recipients).items())
     counted: Counter[str] = Counter()
     while some := dict(islice(chosen, AT_ONCE)):
@@ -81,13 +91,21 @@ def of_recipients(
         declined = preferences.declined(session, some, topic)
         for key, recipient in some.items():
             footing = Footing(windows.get(recipient.openid or ""), recipient.openid in allowed)
-            counted[_bucket(recipient, key in declined, footing, means, kind, left, at)] += 1
+            held = DECLINED if key in declined else WEEK_IS_FULL if key in full else ""
+            counted[_bucket(recipient, held, footing, means, kind, left, at)] += 1
     return counted
+
+
+def _full(session: Session, kind: NoticeKind, topic: Topic, due_at: datetime, means: Means) -> Container[str]:
+    """Whose week is full already (F046)."""
+    if not burden.weighs(kind, topic):
+        return ()
+    return burden.full(session, topic, Week.of(due_at), means.sending.per_week)
 
 
 def _bucket(
     recipient: Recipient,
-    is_declined: bool,
+    held: str,
     footing: Footing,
     means: Means,
     kind: NoticeKind,
@@ -98,8 +116,8 @@ def _bucket(
         return NO_ACCOUNT
     if not recipient.is_subscribed:
         return UNFOLLOWED
-    if is_declined:
-        return "本人已退订"
+    if held:
+        return held
     midnight = quotas.begins_anew(at)
     way = ladder.choose(
         means.account, kind, footing, at, left=left, midnight=midnight, not_after=at + outbox.PERSONAL_NOT_AFTER

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from itertools import groupby
+from random import getrandbits
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from clock import beijing_date
-from errors import NotFound, RuleBroken
+from errors import Misunderstood, NotFound, RuleBroken
 from models import (
     Affiliation,
     Attendance,
@@ -32,6 +32,8 @@ from models import (
 from services import audit, people
 
 HISTORY = 8
+#: The field of the notice's template that it stands in (wechat-platform.md §4.7).
+LONGEST_TOPIC = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,13 @@ def _marks(dialect: str) -> sa.Select[Any]:
 def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
     """Mark people present, each once, whoever else is doing the same right now (F004, F074).
 
-    The caller has found the gathering open. Two statements for any number of people; somebody who had asked
-    leave and came after all is present.
+    The caller has found the gathering open. One statement when nobody among them was known, two otherwise;
+    somebody who had asked leave and came after all is present.
     """
     rows = [_row(entry) for entry in asked]
-    insert_new(session, Attendance, sorted(rows, key=lambda row: (row["gathering_id"], row["person_id"])))
+    new = insert_new(session, Attendance, sorted(rows, key=lambda row: (row["gathering_id"], row["person_id"])))
+    if new == len(rows):
+        return [Mark(True, row["at"], row["via"], Presence.PRESENT) for row in rows]
     whom = {"gatherings": list({e.gathering_id for e in asked}), "people": list({e.person_id for e in asked})}
     marks = session.connection().execute(_marks(dialect_of(session)), whom)
     kept = {(row.gathering_id, row.person_id): row for row in marks}
@@ -143,7 +147,7 @@ def check_in(session: Session, asked: list[CheckIn]) -> list[Mark]:
 def _row(entry: CheckIn) -> dict[str, Any]:
     return {
         "gathering_id": entry.gathering_id, "person_id": entry.person_id, "presence": Presence.PRESENT,
-        "via": entry.via, "at": entry.at, "receipt": secrets.randbits(62), "by_person_id": entry.by_person_id,
+        "via": entry.via, "at": entry.at, "receipt": getrandbits(62), "by_person_id": entry.by_person_id,
         "reason": None,
     }  # fmt: skip
 
@@ -198,6 +202,12 @@ def by_ids(session: Session, ids: Iterable[int]) -> dict[int, Gathering]:
         sa.select(Gathering).options(sa.orm.joinedload(Gathering.branch)).where(Gathering.id.in_(list(ids)))
     )
     return {row.id: row for row in rows}
+
+
+def attended(session: Session, ids: Iterable[int]) -> set[int]:
+    """Those of these gatherings to which somebody came."""
+    came = Attendance.gathering_id.in_(list(ids)), Attendance.presence == Presence.PRESENT
+    return set(session.scalars(sa.select(Attendance.gathering_id).where(*came).distinct()))
 
 
 def history(session: Session, person_id: int, limit: int = HISTORY) -> list[Attendance]:
@@ -274,6 +284,7 @@ def next_of_branch(session: Session, branch_id: int, at: datetime) -> Gathering 
     """The branch's next gathering that has not begun."""
     return session.scalar(
         sa.select(Gathering)
+        .options(sa.orm.joinedload(Gathering.branch))
         .where(Gathering.branch_id == branch_id, Gathering.state == GatheringState.PLANNED, Gathering.opens_at > at)
         .order_by(Gathering.opens_at)
         .limit(1)
@@ -330,6 +341,17 @@ def may_move(gathering: Gathering, on: date, opens_at: datetime, at: datetime) -
         raise RuleBroken("新的日子要在今天之后。")
     if abs((on - gathering.period_on).days) > 6:
         raise RuleBroken("只能在同一周前后六天之内改期。")
+
+
+def set_topic(session: Session, gathering: Gathering, topic: str, at: datetime, *, by: int) -> None:
+    """What a gathering is about, as its notice will say. Raises RuleBroken once it has begun, Misunderstood when the
+    notice has no room for it."""
+    if gathering.opens_at <= at:
+        raise RuleBroken("这次活动已经开始签到，不能再改主题。")
+    if len(topic) > LONGEST_TOPIC:
+        raise Misunderstood(f"主题有 {len(topic)} 个字，通知里最多显示 {LONGEST_TOPIC} 个字，请缩短。")
+    audit.note(session, at, by, "gathering.topic", f"gathering:{gathering.id}", f"{gathering.topic} → {topic}")
+    gathering.topic = topic
 
 
 def by_name(members: Iterable[Person], names: Iterable[str]) -> tuple[list[Person], list[str]]:

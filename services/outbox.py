@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -23,12 +22,15 @@ from models import (
     dialect_of,
     insert_new,
 )
+from services import burden
+from services.burden import Week
 
 #: How long an answer stays worth sending: as long as the window for customer messages (wechat-platform.md §4.5).
 PERSONAL_NOT_AFTER = timedelta(hours=48)
-#: So many rows are written at a time; and so many change what the database should know of the table before it plans
-#: the next claim.
+#: So many rows change what the database should know of the table before it plans the next claim.
 MANY = 5000
+#: So many rows are in memory at a time, whatever the audience.
+AT_ONCE = 2000
 NO_ACCOUNT = "未绑定微信"
 UNFOLLOWED = "已取消关注"
 
@@ -50,7 +52,8 @@ class Recipient:
 class Letter:
     """One notice to be queued, and for whom. Times are UTC; without them it is due at once, for 48 hours.
 
-    A `topic` other than the statutory one may be declined, and counts in a person's week (F046, F115).
+    A `topic` other than the statutory one may be declined, and counts in a person's week: with `per_week` of
+    them it is full, and the rest goes into the digest (F046, F115).
     """
 
     kind: NoticeKind
@@ -62,6 +65,7 @@ class Letter:
     why: str = ""
     app: str = "official"
     topic: Topic = Topic.STATUTORY
+    per_week: int = burden.USUAL
 
 
 def queue(session: Session, letter: Letter, at: datetime) -> None:
@@ -70,10 +74,11 @@ def queue(session: Session, letter: Letter, at: datetime) -> None:
 
 
 def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None:
-    """Put many notices for many people into the outbox, with few statements, in the caller's transaction.
+    """Put many notices for many people into the outbox, with a few statements, in the caller's transaction.
 
     Whoever is in the campaign already keeps their one row (pitfall 8). Who has no account or has left gets a
-    row too, settled at once as unreachable, so that the totals always add up to the audience.
+    row too, settled at once as unreachable, and so does whose week is full, folded into the digest (F046): the
+    totals always add up to the audience.
     """
     notices = [
         Notice(
@@ -90,22 +95,23 @@ def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None
     session.add_all(notices)
     session.flush()
     insert_new(session, Campaign, _campaigns(letters, at))
-    queued = 0
-    rows = _rows(notices, letters, at)
-    while some := list(islice(rows, MANY)):
-        insert_new(session, Outgoing, some)
-        queued += len(some)
-    if queued >= MANY and dialect_of(session) == "postgresql":
+    rows: list[dict[str, object]] = []
+    many = 0
+    for notice, letter in zip(notices, letters, strict=True):
+        for row in _rows(session, notice, letter, at):
+            rows.append(row)
+            many += 1
+            if len(rows) == AT_ONCE:
+                insert_new(session, Outgoing, rows)
+                rows = []
+        if burden.weighs(letter.kind, letter.topic):
+            # The next letter finds these in its people's week.
+            insert_new(session, Outgoing, rows)
+            rows = []
+    insert_new(session, Outgoing, rows)
+    if many >= MANY and dialect_of(session) == "postgresql":
         # With statistics of an empty table the claims that follow would read all of it each time (stack.md §3).
         session.execute(sa.text("ANALYZE outbox"))
-
-
-def _rows(notices: Sequence[Notice], letters: Sequence[Letter], at: datetime) -> Iterator[dict[str, object]]:
-    for notice, letter in zip(notices, letters, strict=True):
-        due = letter.due_at or at
-        last = letter.not_after or due + PERSONAL_NOT_AFTER
-        for key, recipient in once_each(letter.recipients).items():
-            yield _row(notice, key, recipient, due, last, at)
 
 
 def _campaigns(letters: Sequence[Letter], at: datetime) -> list[dict[str, object]]:
@@ -133,25 +139,44 @@ def _is_reachable(recipient: Recipient) -> bool:
     return recipient.openid is not None and recipient.is_subscribed
 
 
+def _rows(session: Session, notice: Notice, letter: Letter, at: datetime) -> Iterator[dict[str, object]]:
+    """A row for each recipient. Whose week is full is found out under a lock, so that two senders at once do not
+    both see room."""
+    due = letter.due_at or at
+    last = letter.not_after or due + PERSONAL_NOT_AFTER
+    week, full = Week.of(due), dict[str, int]()
+    if burden.weighs(letter.kind, letter.topic):
+        burden.count_alone(session, at)
+        full = burden.full(session, letter.topic, week, letter.per_week)
+    folded = {key: burden.reason(week, many, letter.per_week) for key, many in full.items()}
+    chosen = once_each(letter.recipients)
+    for key, recipient in chosen.items():
+        yield _row(notice, key, recipient, due, last, at, folded.get(key))
+
+
 def _row(
-    notice: Notice, key: str, recipient: Recipient, due: datetime, last: datetime, at: datetime
+    notice: Notice, key: str, recipient: Recipient, due: datetime, last: datetime, at: datetime, folded: str | None
 ) -> dict[str, object]:
-    reachable = _is_reachable(recipient)
+    state, reason = SendState.WAITING, None
+    if not _is_reachable(recipient):
+        state, reason = SendState.UNREACHABLE, NO_ACCOUNT if recipient.openid is None else UNFOLLOWED
+    elif folded is not None:
+        state, reason = SendState.FOLDED, folded
     return {
         "notice_id": notice.id,
         "campaign": notice.campaign,
         "recipient": key,
         "person_id": recipient.person_id,
         "openid": recipient.openid,
-        "state": SendState.WAITING if reachable else SendState.UNREACHABLE,
+        "state": state,
         "is_bulk": notice.kind.is_bulk,
         "due_at": due,
         "not_after": last,
         "attempts": 0,
         "rung": 0,
         "round": 0,
-        "settled_at": None if reachable else at,
-        "reason": None if reachable else (NO_ACCOUNT if recipient.openid is None else UNFOLLOWED),
+        "settled_at": None if state is SendState.WAITING else at,
+        "reason": reason,
     }
 
 

@@ -33,6 +33,12 @@ def hold(session: Session, until: datetime) -> None:
     row.free_at = max(row.free_at, until)
 
 
+def held_until(session: Session, at: datetime) -> datetime | None:
+    """Until when nobody sends because we were too fast; None while we may."""
+    row = session.get(Pace, NAME)
+    return row.free_at if row is not None and row.free_at > at else None
+
+
 def _burst(per_second: float) -> timedelta:
     """So much may leave at once after a rest: a second's worth, and the message that was not whole yet."""
     return timedelta(seconds=1 + 1 / per_second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 import phonenumbers
@@ -25,7 +25,7 @@ from models import (
     Role,
     Vault,
 )
-from services import audit, outbox
+from services import audit, outbox, preferences
 
 INVITE_LASTS = timedelta(days=30)
 # No letters or digits that are taken for one another when read aloud or from paper.
@@ -100,6 +100,19 @@ def ids_by_branch(session: Session, days: Mapping[int, date]) -> dict[int, list[
     for branch_id, person_id, since_on, until_on in rows:
         if since_on <= days[branch_id] and (until_on is None or until_on > days[branch_id]):
             found.setdefault(branch_id, []).append(person_id)
+    return found
+
+
+def secretaries(session: Session, branch_ids: Iterable[int], on: date) -> dict[int | None, list[int]]:
+    """Who leads each of these branches on a date; one that nobody leads is left out."""
+    rows = session.execute(
+        sa.select(Post.branch_id, Post.person_id)
+        .where(Post.role == Role.SECRETARY, Post.branch_id.in_(list(branch_ids)), *holds(Post, on))
+        .order_by(Post.id)
+    )
+    found: dict[int | None, list[int]] = {}
+    for branch_id, person_id in rows:
+        found.setdefault(branch_id, []).append(person_id)
     return found
 
 
@@ -236,6 +249,7 @@ def waiting_claims(session: Session, by: int, at: datetime) -> list[BindingClaim
 def _bind(session: Session, openid: str, person_id: int, at: datetime, *, by: int | None, how: str) -> Person:
     follower = _free_account(session, openid, person_id)
     follower.person_id, follower.bound_at = person_id, at
+    preferences.carry(session, outbox.Recipient(None, openid).key, outbox.Recipient(person_id, openid).key)
     audit.note(session, at, by or person_id, "people.bind", f"person:{person_id}", f"{how} {openid}")
     return get(session, person_id)
 
@@ -256,6 +270,10 @@ def unbind(session: Session, openid: str, at: datetime) -> None:
     if follower is None or follower.person_id is None:
         raise RuleBroken("这个微信还没有绑定。")
     audit.note(session, at, follower.person_id, "people.unbind", f"person:{follower.person_id}", openid)
+    account = outbox.Recipient(None, openid).key
+    # What the person said last counts, for whoever holds the phone is still the same.
+    preferences.forget(session, account)
+    preferences.carry(session, outbox.Recipient(follower.person_id, openid).key, account)
     follower.person_id = follower.bound_at = None
 
 

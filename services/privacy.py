@@ -35,8 +35,10 @@ from models import (
     Person,
     Post,
     SendState,
+    not_left,
 )
-from services import audit, consultations
+from services import audit, consultations, preferences
+from services.outbox import Recipient
 
 ERASED = "本人要求删除"
 GONE = "gone:"
@@ -60,6 +62,7 @@ def export(session: Session, openid: str, at: datetime) -> dict[str, Any]:
         "conversation": [_row(row) for row in _all(session, Conversation, Conversation.openid == openid)],
         "consultations": [_case(session, case) for case in cases],
         "notices": _notices(session, openid, person_id),
+        "declined": [topic.label for topic in preferences.of(session, Recipient(person_id, openid).key)],
         "binding_claims": [_row(row) for row in _all(session, BindingClaim, BindingClaim.openid == openid)],
         "audit": _looks(session, openid, person_id),
     }
@@ -97,7 +100,7 @@ def _person(session: Session, person_id: int) -> dict[str, Any]:
         .where(Attendance.person_id == person_id)
         .order_by(Gathering.held_on)
     )
-    return _row(person, but=("phone_index",)) | {
+    return _row(person, but=("phone_index", "phone_tail", "search_key")) | {
         "branches": [
             _row(a) | {"branch": branches[a.branch_id]}
             for a in _all(session, Affiliation, Affiliation.person_id == person_id, Affiliation.id)
@@ -193,7 +196,7 @@ def _erase_notices(session: Session, openid: str, at: datetime) -> int:
     """What waits is not sent; what was said to this account alone goes."""
     session.execute(
         sa.update(Outgoing)
-        .where(Outgoing.openid == openid, Outgoing.state == SendState.WAITING)
+        .where(Outgoing.openid == openid, not_left())
         .values(state=SendState.CANCELLED, settled_at=at, reason=ERASED)
     )
     mine = sa.select(Outgoing.notice_id).where(Outgoing.openid == openid)
@@ -211,6 +214,7 @@ def _anonymise(session: Session, openid: str, at: datetime) -> int:
     Whoever writes to us again begins as somebody new.
     """
     name = GONE + secrets.token_hex(12)
+    preferences.forget(session, Recipient(None, openid).key)
     session.execute(
         sa.update(Follower)
         .where(Follower.openid == openid)

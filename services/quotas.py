@@ -44,6 +44,12 @@ def _rest(limit: int | None, used: int, is_exhausted: bool) -> int | None:
     return None if limit is None else max(0, limit - used)
 
 
+def used(session: Session, app: str, channel: Channel, at: datetime) -> int:
+    """How many calls we have counted today."""
+    row = session.get(Quota, (app, channel, _period(at)))
+    return row.used if row is not None else 0
+
+
 def use(session: Session, app: str, channel: Channel, at: datetime, calls: int) -> None:
     """Count calls that are about to leave."""
     _change(session, app, channel, at, used=Quota.used + calls)

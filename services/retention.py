@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Answer, Conversation, Due, DueState, InboxMessage, Notice, Outgoing
+from models import AccountSession, Answer, Conversation, Due, DueState, InboxMessage, Notice, Outgoing
 
 #: WeChat's retries end after seconds and replays are refused after minutes; a month is for looking into complaints.
 INBOX_DAYS = 30
@@ -15,6 +15,8 @@ DRAFT_DAYS = 7
 DUE_DAYS = 400
 #: The words of notices (answers to citizens among them) go; who got what and when stays for the figures.
 NOTICE_DAYS = 90
+#: Where and when somebody was logged in to the console; that they were stays in the audit.
+SESSION_DAYS = 90
 
 
 def sweep(session: Session, at: datetime) -> str:
@@ -26,6 +28,7 @@ def sweep(session: Session, at: datetime) -> str:
         sa.delete(Conversation).where(Conversation.updated_at < at - timedelta(days=DRAFT_DAYS))
     ).rowcount  # type: ignore[attr-defined]
     session.execute(sa.delete(Due).where(Due.due_at < at - timedelta(days=DUE_DAYS), Due.state != DueState.WAITING))
+    session.execute(sa.delete(AccountSession).where(AccountSession.made_at < at - timedelta(days=SESSION_DAYS)))
     settled = sa.exists().where(Outgoing.notice_id == Notice.id, Outgoing.settled_at.is_(None))
     session.execute(
         sa.update(Notice).where(Notice.queued_at < at - timedelta(days=NOTICE_DAYS), ~settled).values(facts="{}")

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from errors import Misunderstood
 
-#: A spreadsheet runs a cell that begins so; see `_safe`.
+#: A spreadsheet runs a cell that begins so; see `safe`.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MARK = "#"
 MAX_BYTES = 32 * 1024 * 1024
@@ -175,8 +175,9 @@ def _cells(table: Table, row: Sequence[object]) -> Iterator[str]:
     for column, value in zip(table.columns, row, strict=True):
         shown = "" if value is None else str(value)
         # The tab behind keeps a spreadsheet from turning eleven digits into 1.99E+10.
-        yield f"{shown}\t" if column in table.as_text and shown.isdigit() else _safe(shown)
+        yield f"{shown}\t" if column in table.as_text and shown.isdigit() else safe(shown)
 
 
-def _safe(cell: str) -> str:
+def safe(cell: str) -> str:
+    """A cell that no spreadsheet runs (pitfall 25)."""
     return f"'{cell}" if cell.startswith((*FORMULA, MARK)) else cell

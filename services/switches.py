@@ -1,4 +1,4 @@
-"""No-send mode: nothing leaves, nothing is decided, until somebody says so (F142, pitfall 7)."""
+"""What an operator switches: no-send mode, in which nothing leaves or is decided (F142, pitfall 7), and rules (F043)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Due, DueState, Outgoing, SendState, Switch
+from models import Due, DueState, Outgoing, SendState, Switch, not_left
 from services import audit
 
 NO_SEND = "no_send"
+RULE = "rule:"
 DISCARDED = "恢复备份后放弃，没有发出"
 
 
@@ -46,9 +47,7 @@ def allow_sending(session: Session, at: datetime, *, discard: bool = False) -> i
     gone = 0
     if discard:
         changed = session.execute(
-            sa.update(Outgoing)
-            .where(Outgoing.state == SendState.WAITING)
-            .values(state=SendState.CANCELLED, settled_at=at, reason=DISCARDED)
+            sa.update(Outgoing).where(not_left()).values(state=SendState.CANCELLED, settled_at=at, reason=DISCARDED)
         )
         gone = int(changed.rowcount)  # type: ignore[attr-defined]
     session.merge(Switch(name=NO_SEND, is_on=False, since=at, note=""))
@@ -63,3 +62,15 @@ def backlog(session: Session, at: datetime) -> Backlog:
     return Backlog(
         session.scalar(rows) or 0, session.scalar(rows.where(Outgoing.not_after < at)) or 0, session.scalar(dues) or 0
     )
+
+
+def is_rule_on(session: Session, rule: str, *, usually: bool) -> bool:
+    """Whether a rule of the timetable is on; `usually` is how it stands while nobody has switched it."""
+    switch = session.get(Switch, RULE + rule)
+    return usually if switch is None else switch.is_on
+
+
+def switch_rule(session: Session, rule: str, at: datetime, *, on: bool) -> None:
+    """Switch a rule on or off; what comes due while it is off is decided as switched off, not put off."""
+    session.merge(Switch(name=RULE + rule, is_on=on, since=at, note=""))
+    audit.note(session, at, None, f"rule.{'on' if on else 'off'}", RULE + rule)

@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 import schema
 from bot import leases
@@ -25,9 +26,11 @@ from bot.inbox import SqlInbox
 from bot.messages import Message
 from bot.once import AlreadyAnswered, Answered, Delivery, Standing
 from clock import parse_instant
+from demo import logins as demo_logins
 from models import (
     Answer,
     Attendance,
+    AuditEntry,
     Base,
     Campaign,
     Channel,
@@ -39,16 +42,22 @@ from models import (
     NoticeKind,
     Outgoing,
     Pace,
+    Person,
     Quota,
     SendState,
+    Topic,
     Vault,
 )
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
-from services import campaigns, fates, outbox, pace, quotas
+from services import audit, campaigns, digests, fates, outbox, pace, quotas, roster
+from services.burden import Week
 from services.outbox import Letter, Recipient
 from tests import servers
 from tests.conftest import SECRET, House, furnish
+from tests.console import addresses
+from tests.console.conftest import Office
+from tests.console.test_guard import ask
 
 AT = parse_instant("2026-11-27T09:00")
 KINDS = ["sqlite", "postgres", "mariadb"]
@@ -324,5 +333,78 @@ def test_what_is_sent_and_reported_is_written_down(house):
     assert row.state is SendState.DELIVERED, row.reason
 
 
+def test_the_audit_is_refused_changes_and_sealed_in_one_chain(house):
+    for n in range(3):
+        with house.database.transaction() as session:
+            audit.note(session, AT, None, "test", f"x:{n}", "有内容")
+    for statement in ("UPDATE audit SET act = 'other'", "DELETE FROM audit"):
+        with pytest.raises(DatabaseError, match="never changed"), house.database.transaction() as session:
+            session.execute(sa.text(statement))
+
+    def seal(_n: int) -> None:
+        with suppress(IntegrityError), house.database.transaction() as session:
+            audit.seal(session, everything=True)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(seal, range(8)))
+    with house.database.reading() as session:
+        report = audit.verify(session)
+    assert report.is_whole, report.breaks
+    assert (report.sealed, report.unsealed) == (count(house, AuditEntry), 0)
+
+
+@pytest.mark.parametrize("name", ["office", "county", "secretary", "lawyer"])
+def test_every_page_of_the_console_opens(house, name):
+    with house.database.transaction() as session:
+        if session.scalar(sa.select(Consultation.id).where(Consultation.number == "ZX261126-0001")) is None:
+            ask(session, "金水区", "ZX261126-0001", AT)
+        outbox.queue(session, Letter(NoticeKind.STUDY_DAY, "study_day:x", {"text": "t"}, [Recipient(1, None)]), AT)
+    demo_logins.open_accounts(house.database, at=AT)
+    office = Office(house.parts, house.clock)
+    visitor = office.visitor(name)
+    opened = {endpoint: visitor.open(path).status_code for endpoint, path in addresses.of(office).items()}
+    office.desk.stop()
+    assert set(opened.values()) <= {200, 404}, opened
+    assert opened["console.today"] == opened["console.search"] == opened["console.branches"] == 200
+    assert name != "office" or set(opened.values()) == {200}
+
+
+def test_people_are_found_by_pinyin_initials_and_the_end_of_a_number(house):
+    with house.database.transaction() as session:
+        digits = "13812349876"
+        session.add(Person(name="买买提·䶮", phone=digits, phone_index=house.database.vault.index(digits)))
+    with house.database.reading() as session:
+        for words in ("maimaiti", "mmty", "买买提䶮", "9876"):
+            found = session.scalars(sa.select(Person.name).where(roster.named(session, words))).all()
+            assert "买买提·䶮" in found, words
+
+
 def test_statistics_can_be_refreshed(house, tmp_path: Path):
     house.database.refresh_statistics()
+
+
+def test_two_senders_at_once_do_not_both_see_room_and_the_rest_is_one_digest(house):
+    """F046: eight senders to the same forty at the same moment; three get through, five are folded into one."""
+    people = [Recipient(None, f"oWeek{n}") for n in range(40)]
+
+    def send(n: int) -> None:
+        facts = {"title": f"{n}", "text": "t"}
+        with house.database.transaction() as session:
+            letter = Letter(NoticeKind.BROADCAST, f"week:{n}", facts, people, topic=Topic.ACTIVITY, per_week=3)
+            outbox.queue(session, letter, AT)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, range(8)))
+    assert count(house, Outgoing, Outgoing.state == SendState.WAITING) == 3 * 40
+    assert count(house, Outgoing, Outgoing.state == SendState.FOLDED) == 5 * 40
+
+    def compose(_: int) -> int:
+        with house.database.transaction() as session:
+            return digests.compose(session, Week.of(AT), AT, due_at=AT, not_after=AT + timedelta(hours=1))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(compose, range(4))) == [0, 0, 0, 40]
+    assert count(house, Outgoing, Outgoing.campaign == "digest:2026-W48") == 40
+    assert count(house, Outgoing, Outgoing.state == SendState.FOLDED, Outgoing.folded_into.is_not(None)) == 200
+    with house.database.reading() as session:
+        assert digests.fates_of(session, "week:7") in ({}, {SendState.UNREACHABLE: 40})

@@ -35,10 +35,10 @@ START_SECONDS = 40.0
 
 
 class Bot:
-    """`python app.py run` as operators start it, killed as the kernel kills."""
+    """`python app.py run` (or another command) as operators start it, killed as the kernel kills."""
 
-    def __init__(self, folder: Path, wechat_url: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, wechat_url: str, command: str = "run") -> None:
+        self._folder, self._command = folder, command
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -57,7 +57,7 @@ class Bot:
 
     def start(self) -> None:
         log = (self._folder / "log").open("ab")
-        command = [sys.executable, str(config.ROOT / "app.py"), "run"]
+        command = [sys.executable, str(config.ROOT / "app.py"), self._command]
         self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, cwd=config.ROOT)
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:

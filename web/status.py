@@ -19,7 +19,8 @@ from clock import Now, beijing_date
 from config import Settings
 from metrics import Metrics
 from models import Database, Due, DueState, Lease, Outgoing, SendState
-from services import fates, rhythm, switches
+from services import fates, rhythm, switches, watch
+from web import gauges
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,12 @@ def blueprint(settings: Settings, database: Database, metrics: Metrics, now: Now
 
     @pages.get("/metrics")
     def count() -> Response:
-        _gauge(database, metrics)
+        gauges.fill(settings, database, metrics, now())
         return Response(metrics.page(), mimetype="text/plain; version=0.0.4")
 
     @pages.get("/")
     def front() -> Response:
-        page = render_template(
-            "front.html", checks=look(settings, database, now()), is_local=settings.wechat.is_local
-        )
+        page = render_template("front.html", checks=look(settings, database, now()), phone_page=_phone_page(settings))
         answer = Response(page)
         answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'self'; img-src 'self'"
         return answer
@@ -91,6 +90,8 @@ def _inside(session: Session, settings: Settings, at: datetime) -> list[Check]:
     calendar, today = rhythm.calendar(session, settings.calendar), beijing_date(at)
     # The rows that are made ahead may reach into a year whose holidays nobody has entered yet (F040).
     years = sorted({today.year, (today + timedelta(weeks=settings.study_day.weeks_ahead)).year})
+    # An open circuit has its own line above, which is there on good days too.
+    troubles = [each for each in watch.look(session, settings, at) if each.about != watch.CIRCUIT]
     warnings = [warning for year in years for warning in calendar.warnings(year)]
     return [
         Check("调用微信", stopped is None, stopped or "没有受阻"),
@@ -98,6 +99,7 @@ def _inside(session: Session, settings: Settings, at: datetime) -> list[Check]:
         Check("发送", fates.senders(session, at) > 0, f"待发 {waiting}，结果不明 {unknown}"),
         *([Check("不发送模式", False, f"{stopped_sending.note}，什么也不会发出；确认后运行 python app.py sending allow")]
           if stopped_sending else []),
+        *[Check(trouble.name, False, trouble.says) for trouble in troubles],
         Check("到期事项", not late, f"到期未办 {late}" if late else "没有积压"),
         *([_redis(settings.redis.url)] if settings.redis.url else []),
         *[Check("日历", False, warning) for warning in warnings],
@@ -123,16 +125,3 @@ def _is_held(session: Session, name: str, at: datetime) -> bool:
 
 def _count(session: Session, table: type[Outgoing], state: SendState) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(table).where(table.state == state)) or 0
-
-
-def _gauge(database: Database, metrics: Metrics) -> None:
-    with database.reading() as session:
-        sends = {
-            row[0]: row[1]
-            for row in session.execute(sa.select(Outgoing.state, sa.func.count()).group_by(Outgoing.state))
-        }
-        dues = {row[0]: row[1] for row in session.execute(sa.select(Due.state, sa.func.count()).group_by(Due.state))}
-    for state in SendState:
-        metrics.outbox.labels(state.value).set(sends.get(state, 0))
-    for due_state in DueState:
-        metrics.dues.labels(due_state.value).set(dues.get(due_state, 0))

@@ -11,7 +11,7 @@ from alembic import op
 from models.base import Instant, text
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -145,7 +145,7 @@ def _new_tables(all_kinds: tuple[str, ...]) -> None:
         "audiences",
         sa.Column("name", text(32), nullable=False),
         sa.Column("expression", text(500), nullable=False),
-        sa.Column("saved_by", sa.Integer(), nullable=False),
+        sa.Column("saved_by", sa.Integer(), nullable=True),
         sa.Column("saved_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["saved_by"], ["people.id"], name=op.f("fk_audiences_saved_by_people")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_audiences")),

@@ -34,6 +34,14 @@ def healthy(house, on_database, monkeypatch):
     return house
 
 
+def test_templates_are_held_against_the_account_as_it_is_now(healthy, typed, monkeypatch):
+    assert "✓ 模板 wechat.templates.study_day（党员学习日通知）：4 个字段都对上了" in typed("doctor", "wechat").out
+    monkeypatch.setenv("BOT_WECHAT__TEMPLATES__BROADCAST__ID", "gone")
+    said = typed("doctor", "wechat")
+    assert said.code == 1
+    assert "✗ 模板 wechat.templates.broadcast.id：账号里没有 gone" in said.out
+
+
 def test_a_healthy_house_has_nothing_to_be_done(healthy, typed):
     said = typed("doctor")
     assert (said.code, said.err) == (0, "")
@@ -117,28 +125,6 @@ def test_another_menu_is_noticed():
     assert marks(checks_wechat.menu({"button": [{"name": "旧", "key": "OLD", "type": "click"}]})) == {
         (Mark.NOTE, "菜单")
     }
-
-
-THERE = [{"template_id": "T1", "content": "主题:{{thing1.DATA}}\n时间:{{time2.DATA}}"}]
-
-
-@pytest.mark.parametrize(
-    ("kind", "template", "says"),
-    [
-        ("study_day", {"id": "T2", "fields": {"thing1": "x"}}, "账号里没有 T2"),
-        ("study_day", {"id": "T1", "fields": {"thing1": "x"}}, "字段 time2 没有填"),
-        ("study_day", {"id": "T1", "fields": {"thing1": "x", "time2": "y", "thing9": "z"}}, "模板里没有字段 thing9"),
-        ("studyday", {"id": "T1", "fields": {"thing1": "x", "time2": "y"}}, "没有这种通知"),
-    ],
-)
-def test_templates_and_their_fields_are_held_against_the_account(kind, template, says):
-    we = config.WeChat(templates={kind: config.Template(**template)})
-    assert [says in each for each in wrong(checks_wechat.templates(we, THERE))] == [True]
-
-
-def test_a_template_that_fits_is_good():
-    we = config.WeChat(templates={"study_day": config.Template(id="T1", fields={"thing1": "x", "time2": "y"})})
-    assert wrong(checks_wechat.templates(we, THERE)) == []
 
 
 def test_public_secrets_at_the_real_wechat_are_wrong():

@@ -135,7 +135,19 @@ def test_attendance_needs_its_days(typed):
 
 @pytest.mark.parametrize(
     "command",
-    ["doctor", "stats", "import", "export", "backup", "restore", "sending", "privacy"],
+    [
+        "doctor",
+        "stats",
+        "import",
+        "export",
+        "backup",
+        "restore",
+        "sending",
+        "privacy",
+        "outbox",
+        "audience",
+        "templates",
+    ],
 )
 def test_help_is_in_chinese_and_english(typed, command):
     said = typed(command, "--help")

@@ -1,0 +1,6 @@
+"""The console: pages from the server, a login before everything, in Chinese, for a desk and for a phone."""
+
+from admin.console import attach
+from admin.views.context import Console, Reason
+
+__all__ = ["Console", "Reason", "attach"]

@@ -1,0 +1,103 @@
+"""What the audit's acts are called on a page. A test sees to it that every act in the code has its Chinese here."""
+
+from __future__ import annotations
+
+import re
+
+ACTS = {
+    "account.add": "新建账号",
+    "account.backup_code": "用备用码登录",
+    "account.close": "停用账号",
+    "account.locked": "账号锁定",
+    "account.login": "登录",
+    "account.password": "改密码",
+    "account.password_right": "密码正确，待验证码",
+    "account.reset": "重置账号",
+    "account.session_end": "结束一处登录",
+    "account.sessions_end": "结束全部登录",
+    "account.totp": "绑定手机验证器",
+    "account.wrong": "密码或验证码不对",
+    "attendance.proxy": "代签",
+    "attendance.undo": "撤销签到",
+    "audience.save": "保存名单",
+    "backup": "备份",
+    "broadcast.cancel": "撤销群发",
+    "broadcast.confirm": "确认群发",
+    "broadcast.draft": "起草群发",
+    "broadcast.return": "退回群发",
+    "broadcast.submit": "提交群发审核",
+    "broadcast.urgent": "立即发送",
+    "campaign.cancelled": "撤销发送",
+    "campaign.paused": "暂停发送",
+    "campaign.retry": "重试没送到的",
+    "campaign.running": "继续发送",
+    "campaign.stopped": "发送自动停下",
+    "case.danger": "紧急咨询报警",
+    "case.erased": "删除咨询内容",
+    "case.read": "查看咨询内容",
+    "case.refused": "越权查咨询",
+    "console.refused": "越权访问页面",
+    "export": "导出",
+    "export.unmasked": "导出（未遮蔽）",
+    "gathering.move": "活动改期",
+    "import.holidays": "导入假期",
+    "import.people": "导入名册",
+    "import.publicity": "导入宣传台账",
+    "leave.granted": "准假",
+    "leave.refused": "不准假",
+    "outbox.resolve": "核实结果不明的",
+    "people.add": "登记人员",
+    "people.bind": "绑定微信",
+    "people.claim": "申请绑定",
+    "people.claim_refused": "拒绝绑定",
+    "people.invite": "发邀请码",
+    "people.phone_shown": "查看手机号",
+    "people.unbind": "解除绑定",
+    "people.wrong_code": "邀请码不对",
+    "post.appoint": "任命",
+    "privacy.erase": "删除个人信息",
+    "privacy.export": "查阅个人信息",
+    "restore": "恢复备份",
+    "sending.allow": "允许发送",
+    "sending.stop": "停止发送",
+    "templates.sync": "同步模板",
+}
+#: What an auditor asks for first: acts that belong together.
+GROUPS = {
+    "entering": ("登录和账号", tuple(act for act in ACTS if act.startswith("account."))),
+    "looking": ("查看个人信息", ("people.phone_shown", "case.read", "privacy.export", "export", "export.unmasked")),
+    "refused": (
+        "越权和拒绝",
+        ("console.refused", "case.refused", "people.wrong_code", "account.wrong", "account.locked"),
+    ),
+    "sending": (
+        "群发和发送",
+        tuple(act for act in ACTS if act.startswith(("broadcast.", "campaign.", "outbox.", "sending."))),
+    ),
+    "roll": (
+        "名册和考勤",
+        tuple(act for act in ACTS if act.startswith(("people.", "post.", "attendance.", "leave."))),
+    ),
+    "keeping": (
+        "备份、导入、删除",
+        ("backup", "restore", "import.people", "import.holidays", "import.publicity", "privacy.erase", "case.erased"),
+    ),
+}
+#: An openid is personal data: enough is shown to tell two apart.
+OPENID = "openid:"
+SHOWN = 6
+_OPENIDS = re.compile(r"\bo[A-Za-z0-9_-]{27}\b")
+
+
+def act(name: str) -> str:
+    return ACTS.get(name, name)
+
+
+def details(said: str | None) -> str:
+    """What an entry adds; an openid in it is cut short as well."""
+    return _OPENIDS.sub(lambda found: f"{found[0][:SHOWN]}…", said or "")
+
+
+def subject(said: str) -> str:
+    """What an entry is about, with openids cut short."""
+    return f"{said[: len(OPENID) + SHOWN]}…" if said.startswith(OPENID) else said

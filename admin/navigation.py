@@ -1,0 +1,62 @@
+"""Who sees what: every section of the console, its Chinese, its first page, and the roles that may enter it.
+
+The menu is drawn from this list, and `guard` refuses by it; a page belongs to one section.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models import Role
+
+OFFICES = frozenset({Role.OFFICE, Role.COUNTY_OFFICE})
+EVERYBODY = frozenset(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the console. Without a label it stands in no menu."""
+
+    endpoint: str
+    label: str
+    roles: frozenset[Role]
+    group: str = ""
+
+
+TODAY = Section("console.today", "今日", EVERYBODY)
+SEARCH = Section("console.search", "搜索", EVERYBODY)
+BRANCHES = Section("console.branches", "组织", EVERYBODY, "名册")
+PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "名册")
+#: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
+PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
+STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
+CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
+BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
+GATHERINGS = Section("console.gatherings", "活动", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "办理")
+FIGURES = Section("console.figures", "统计", OFFICES | {Role.AUDITOR}, "办理")
+TASKS = Section("console.tasks", "任务", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
+AUDIT = Section("console.audit", "审计", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
+ACCOUNTS = Section("console.accounts", "账号", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
+#: Making, resetting and closing accounts stands in no menu of its own.
+ACCOUNTS_CHANGE = Section("console.accounts", "账号", frozenset({Role.OFFICE}), "系统")
+RULES = Section("console.rules", "设置", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
+#: One's own account; reached by one's name, not by the menu, and by somebody without a post as well.
+MINE = Section("console.mine", "", frozenset())
+
+SECTIONS = (
+    TODAY, SEARCH, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+)  # fmt: skip
+
+
+def may_enter(roles: frozenset[Role], endpoint: str) -> bool:
+    """Whether somebody finds the section that begins with this page."""
+    return any(section.endpoint == endpoint and section.roles & roles for section in SECTIONS)
+
+
+def menu(roles: frozenset[Role]) -> list[tuple[str, list[Section]]]:
+    """What somebody sees, group by group."""
+    groups: dict[str, list[Section]] = {}
+    for section in SECTIONS:
+        if section.roles & roles:
+            groups.setdefault(section.group, []).append(section)
+    return list(groups.items())

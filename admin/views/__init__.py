@@ -1,0 +1,34 @@
+"""The pages, one subject a file; this is the table of contents."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from admin.views import (
+    accounts,
+    audit,
+    branches,
+    broadcasts,
+    cases,
+    figures,
+    gatherings,
+    mine,
+    people,
+    rules,
+    search,
+    stations,
+    tasks,
+    today,
+)
+from admin.views.context import Console
+
+PAGES = (
+    today, search, branches, people, stations, cases, broadcasts, gatherings, figures, tasks, audit, accounts, rules,
+    mine,
+)  # fmt: skip
+
+
+def register(pages: Blueprint, console: Console) -> None:
+    """Hang every page into the console."""
+    for each in PAGES:
+        each.register(pages, console)

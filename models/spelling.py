@@ -1,0 +1,35 @@
+"""How a name is looked for: by its characters, its pinyin, its initials; whatever dot or width was typed (F149)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pypinyin import lazy_pinyin
+
+#: Surnames that are not read as the same character is elsewhere.
+SURNAMES = {
+    "单": "shan", "仇": "qiu", "解": "xie", "区": "ou", "查": "zha", "曾": "zeng", "任": "ren", "盖": "ge",
+    "朴": "piao", "翟": "zhai", "燕": "yan", "华": "hua", "尉迟": "yuchi", "万俟": "moqi", "长孙": "zhangsun",
+    "缪": "miao", "乐": "yue", "覃": "qin", "冼": "xian",
+}  # fmt: skip
+_DOTS = re.compile(r"[\s·•・‧∙.．'’\u200b-\u200d\ufeff]")
+LONGEST = 255
+
+
+def fold(text: str) -> str:
+    """One form for what people type alike: full width, case, dots between the parts of a name, blanks, ü."""
+    plain = _DOTS.sub("", unicodedata.normalize("NFKC", text)).lower()
+    return plain.replace("ü", "v").replace("lyu", "lv").replace("nyu", "nv")
+
+
+def key(name: str) -> str:
+    """What a name can be found by: “张伟 zhangwei zw”."""
+    plain = fold(name)
+    surname = next((s for s in sorted(SURNAMES, key=len, reverse=True) if plain.startswith(s)), "")
+    rest = lazy_pinyin(plain[len(surname) :])
+    read = [SURNAMES[surname], *rest] if surname else rest
+    # A surname of two characters has two initials, as people type them: 尉迟 → yc.
+    first = "".join(part[:1] for part in lazy_pinyin(surname)[1:]) if surname else ""
+    initials = read[0][:1] + first + "".join(part[:1] for part in read[1:]) if read else ""
+    return f"{plain} {''.join(read)} {initials}"[:LONGEST]

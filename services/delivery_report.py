@@ -1,0 +1,204 @@
+"""What became of a notice: the forecast's buckets again with facts in them, by county and by kind of branch (F111).
+
+Every figure comes from the same rows, one a person, so each table adds up to the audience; somebody in two branches
+counts where their main affiliation is (F025). `people` gives the rows behind any figure (product.md P3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from clock import beijing_date
+from models import (
+    Affiliation,
+    AuditEntry,
+    Branch,
+    BranchKind,
+    CampaignState,
+    Channel,
+    County,
+    Outgoing,
+    Person,
+    SendState,
+)
+from services import audience, broadcasts, campaigns, forecast, preferences
+from services import people as persons
+from services.exports import mask
+from services.organisations import CITY
+from services.outbox import NO_ACCOUNT, UNFOLLOWED
+
+#: Where those stand who are in no branch, and those whom we do not know as people.
+ELSEWHERE = "不在支部"
+CITIZENS = audience.CITIZENS
+DECLINED = "本人已退订"
+#: Rows that were handed to a channel, whatever came of it.
+HANDED_OVER = (SendState.CLAIMED, SendState.SENT, SendState.DELIVERED, SendState.REFUSED, SendState.UNKNOWN)
+AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One place or kind of branch: how many people are in each state."""
+
+    name: str
+    counted: Mapping[SendState, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counted.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A campaign at one moment. Every list adds up to `whole.total`, the audience."""
+
+    name: str
+    title: str
+    begun_at: datetime
+    state: CampaignState
+    whole: Line
+    by_county: list[Line]
+    by_kind: list[Line]
+    reasons: list[tuple[SendState, str, int]]
+    #: By way or reason, in the forecast's words: what the author was told, and what came of it.
+    expected: Mapping[str, int] | None
+    ways: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One person of a campaign, and what became of their message."""
+
+    row_id: int
+    notice_id: int
+    name: str
+    phone: str
+    branch_id: int | None
+    branch: str
+    place: str
+    kind: str
+    state: SendState
+    channel: Channel | None
+    reason: str
+    settled_at: datetime | None
+
+
+def report(session: Session, name: str) -> Report:
+    """The figures of a campaign. Raises NotFound."""
+    row = campaigns.get(session, name)
+    found = _rows(name, beijing_date(row.begun_at)).order_by(None).subquery()
+    kinds = (found.c.place, found.c.kind, found.c.state, found.c.channel, found.c.reason)
+    counted = session.execute(sa.select(*kinds, sa.func.count()).group_by(*kinds)).all()
+    whole: Counter[SendState] = Counter()
+    reasons: Counter[tuple[SendState, str]] = Counter()
+    ways: Counter[str] = Counter()
+    places: dict[str, Counter[SendState]] = {}
+    branches: dict[str, Counter[SendState]] = {}
+    for place, kind, state, channel, reason, many in counted:
+        whole[state] += many
+        ways[_way(state, channel, reason)] += many
+        places.setdefault(place, Counter())[state] += many
+        branches.setdefault(_kind(kind, place), Counter())[state] += many
+        if reason:
+            reasons[state, reason] += many
+    counties = session.scalars(sa.select(County.name).order_by(County.id))
+    return Report(
+        name, campaigns.title(session, name), row.begun_at, row.state, Line("合计", whole),
+        _lines(places, [CITY, *counties, ELSEWHERE, CITIZENS]),
+        _lines(branches, [*(kind.label for kind in BranchKind), ELSEWHERE, CITIZENS]),
+        [(state, reason, many) for (state, reason), many in reasons.most_common()],
+        _expected(session, name), ways,
+    )  # fmt: skip
+
+
+def _lines(found: Mapping[str, Counter[SendState]], order: list[str]) -> list[Line]:
+    return [Line(name, found[name]) for name in order if name in found]
+
+
+def _kind(kind: BranchKind | None, place: str) -> str:
+    return kind.label if kind is not None else place
+
+
+def _way(state: SendState, channel: Channel | None, reason: str | None) -> str:
+    """In the forecast's words: by which way it went, or why by none."""
+    if state in HANDED_OVER and channel is not None:
+        return channel.label
+    if state is not SendState.UNREACHABLE:
+        return state.label
+    if reason in {NO_ACCOUNT, UNFOLLOWED}:
+        return reason
+    return DECLINED if is_declined(reason) else forecast.NO_WAY
+
+
+def is_declined(reason: str | None) -> bool:
+    """Whether somebody was left in peace because they asked for it."""
+    return (reason or "").startswith(preferences.DECLINED.partition("{")[0])
+
+
+def _expected(session: Session, name: str) -> dict[str, int] | None:
+    """What the author was told when they wrote it; None for what nobody wrote."""
+    told = session.scalar(
+        sa.select(AuditEntry.details)
+        .where(AuditEntry.act == broadcasts.DRAFTED, AuditEntry.subject == name)
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+    return json.loads(told) if told else None
+
+
+# --- the people behind the figures ---------------------------------------------------------------------------
+
+
+def people(session: Session, name: str, *states: SendState, is_unmasked: bool = False) -> Iterator[Reached]:
+    """Everybody of a campaign, or those in these states, branch by branch and by name. Raises NotFound.
+
+    They are read as they are asked for, some thousands at a time.
+    """
+    on = beijing_date(campaigns.get(session, name).begun_at)
+    rows = _rows(name, on, *states)
+    for row in session.execute(rows, execution_options={"yield_per": AT_ONCE}):
+        yield Reached(
+            row.id, row.notice_id, row.name or CITIZENS, (row.phone or "") if is_unmasked else mask(row.phone),
+            row.branch_id, row.branch or "", row.place, _kind(row.kind, row.place), row.state, row.channel,
+            row.reason or "", row.settled_at,
+        )  # fmt: skip
+
+
+def _rows(name: str, on: date, *states: SendState) -> sa.Select[tuple[object, ...]]:
+    """One row a recipient, each with the one branch where they count on that day."""
+    # Looked up person by person along an index: as a window over all affiliations it took SQLite minutes.
+    home = (
+        sa.select(Affiliation.branch_id)
+        .where(Affiliation.person_id == Outgoing.person_id, *persons.holds(Affiliation, on))
+        .order_by(Affiliation.is_main.desc(), Affiliation.id)
+        .limit(1)
+        .correlate(Outgoing)
+        .scalar_subquery()
+    )
+    meant = Outgoing.campaign == name, *([Outgoing.state.in_(states)] if states else [])
+    row = sa.select(Outgoing, home.label("home")).where(*meant).subquery()
+    place = sa.case(
+        (row.c.person_id.is_(None), CITIZENS),
+        (Branch.id.is_(None), ELSEWHERE),
+        (County.id.is_(None), CITY),
+        else_=County.name,
+    )
+    return (
+        sa.select(
+            row.c.id, row.c.notice_id, Person.name.label("name"), Person.phone, Branch.id.label("branch_id"),
+            Branch.name.label("branch"), place.label("place"), Branch.kind, row.c.state, row.c.channel, row.c.reason,
+            row.c.settled_at,
+        )
+        .select_from(row)
+        .outerjoin(Person, Person.id == row.c.person_id)
+        .outerjoin(Branch, Branch.id == row.c.home)
+        .outerjoin(County, County.id == Branch.county_id)
+        .order_by(Branch.id, Person.name, row.c.id)
+    )  # fmt: skip

@@ -1,0 +1,47 @@
+"""Every page of the console by its rule, with an address that shows it: found from the routes, so none is forgotten."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from models import Branch, Consultation, Gathering, Notice, NoticeKind, Person, Post, Role, Station
+from tests.console.conftest import Office
+
+#: Before the login, or on the way; they have tests of their own.
+DOORS = {"console.static", "console.enter", "console.code", "console.password", "console.phone"}
+NOWHERE = "console.unknown"
+
+
+def of(office: Office) -> dict[str, str]:
+    """Endpoint → an address that the city office may open."""
+    with office.database.reading() as session:
+        examples = _examples(session)
+    rules = [rule for rule in office.app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
+    pages = [rule for rule in rules if "GET" in (rule.methods or ()) and rule.endpoint not in DOORS | {NOWHERE}]
+    with office.app.test_request_context():
+        return {
+            rule.endpoint: rule.build({name: examples[name] for name in rule.arguments})[1]  # type: ignore[index]
+            for rule in sorted(pages, key=lambda rule: rule.rule)
+        }
+
+
+def _examples(session: Session) -> dict[str, object]:
+    """A value for every part of an address; a new part without one fails the test that needs it."""
+    secretary = (
+        sa.select(Post.person_id, Post.branch_id).where(Post.role == Role.SECRETARY).order_by(Post.id).limit(1)
+    )
+    person_id, branch_id = session.execute(secretary).one()
+    notice = sa.select(Notice.campaign).where(Notice.kind == NoticeKind.STUDY_DAY).limit(1)
+    return {
+        "person_id": person_id,
+        "branch_id": branch_id,
+        "station_id": session.scalar(sa.select(sa.func.min(Station.id))),
+        "gathering_id": session.scalar(
+            sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)
+        ),
+        "number": session.scalar(sa.select(Consultation.number).order_by(Consultation.id.desc()).limit(1)),
+        "key": session.scalar(notice),
+        "branch": session.scalar(sa.select(sa.func.min(Branch.id))),
+        "person": session.scalar(sa.select(sa.func.min(Person.id))),
+    }

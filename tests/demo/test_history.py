@@ -1,0 +1,69 @@
+"""The demonstration's past: invented, behind today, and nothing of it is ever sent."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import sqlalchemy as sa
+
+import demo
+from clock import beijing_date, parse_instant
+from config import Calendar
+from models import (
+    Attendance,
+    CaseNumber,
+    CaseState,
+    Consultation,
+    Gathering,
+    Outgoing,
+    SendState,
+)
+from services import consultations, rhythm
+
+AT = parse_instant("2026-11-27T09:00")
+
+
+@pytest.fixture
+def past(database):
+    with database.reading() as session:
+        calendar = rhythm.calendar(session, Calendar())
+    marks = demo.write_history(database, calendar, at=AT)
+    assert demo.write_history(database, calendar, at=AT) == 0, "once"
+    return database, marks
+
+
+def test_it_lies_behind_today_and_nothing_of_it_waits(past):
+    database, marks = past
+    with database.reading() as session:
+        attended = session.execute(
+            sa.select(sa.func.count(), sa.func.max(Gathering.held_on)).join(
+                Attendance, Attendance.gathering_id == Gathering.id
+            )
+        ).one()
+        waiting = session.scalar(sa.select(sa.func.count()).where(Outgoing.state == SendState.WAITING))
+        asked = session.scalar(sa.select(sa.func.max(Consultation.asked_at)))
+    assert attended[0] == marks > 20_000
+    assert attended[1] < beijing_date(AT)
+    assert waiting == 0
+    assert asked < AT
+
+
+def test_a_new_question_gets_the_next_number(past):
+    """The numbers of a day stay dense, the demonstration's own included."""
+    database, _marks = past
+    with database.transaction() as session:
+        last = session.scalars(sa.select(Consultation).order_by(Consultation.id.desc()).limit(1)).one()
+        given = session.get_one(CaseNumber, re.search(r"ZX(\d+)-", last.number)[1]).last
+        assert last.number.endswith(f"-{given:04d}")
+        for number in session.scalars(sa.select(Consultation.number)):
+            assert consultations.read_number(number)[0].ending == number[2:]
+
+
+def test_states_and_times_agree(past):
+    database, _marks = past
+    with database.reading() as session:
+        for case in session.scalars(sa.select(Consultation)):
+            assert (case.taken_at is not None) == (case.lawyer_id is not None)
+            assert (case.closed_at is not None) == (case.state in {CaseState.CLOSED, CaseState.WITHDRAWN})
+            assert case.answered_at is None or case.answered_at >= case.taken_at

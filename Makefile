@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check fix demo bench shots vendor lock clean
+.PHONY: help run test check fix demo bench drill shots vendor lock clean
 .DEFAULT_GOAL := help
 
 help:  ## 这张表 · this list
@@ -35,6 +35,9 @@ demo: $(VENV)/.installed  ## 只装演示数据 · load the demo data only
 
 bench: $(VENV)/.installed  ## 周五签到风暴和群发，与参照系并测 · the Friday storm and the sending, beside others
 	@status=0; for what in storm fanout; do $(BIN)/python -m bench $$what || status=1; done; exit $$status
+
+drill: $(VENV)/.installed  ## 演练：边发通知边 kill -9，看有没有人漏收、收两次 · kill the senders, count what people got
+	@$(BIN)/python -m bench drill
 
 shots: $(VENV)/.installed  ## 控制台每一页在三种宽度下的截图（需要 chromium） · a picture of every console page
 	@$(BIN)/python -m tests.console.shots

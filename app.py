@@ -45,8 +45,12 @@ class Parts:
     now: Now
     metrics: Metrics
     database: Database
-    router: Router
     clients: dict[str, Client]
+
+    @property
+    def router(self) -> Router:
+        """Who answers what; made by those who hear people, because a sender can do without its words."""
+        return handlers.router(Context(self.settings, self.database.vault))
 
     def desk(self) -> Desk:
         """Starts the threads that take messages."""
@@ -94,8 +98,7 @@ def make(settings: Settings, now: Now = clock.now) -> Parts:
     mini = settings.mini_program
     if mini.app_id:
         clients["mini"] = _client(settings.wechat, mini.app_id, mini.app_secret, database, now, metrics)
-    router = handlers.router(Context(settings, database.vault))
-    return Parts(settings, now, metrics, database, router, clients)
+    return Parts(settings, now, metrics, database, clients)
 
 
 def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, now: Now, metrics: Metrics) -> Client:

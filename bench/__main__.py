@@ -1,4 +1,4 @@
-"""python -m bench storm, python -m bench fanout: the measurements of this project, each a command of its own."""
+"""python -m bench storm|fanout|audience|drill: what this project measures and rehearses, each a command of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 import click
 
+from bench import audience as meant
+from bench import drill as rehearsal
+from bench import drill_report
 from bench import fanout as sending
 from bench.stores import KINDS
 from bench.storm import Plan, storm
@@ -122,6 +125,51 @@ def _fanout(
         sending.Plan(messages, latency, rounds, senders), say=lambda line: click.echo(line, err=True)
     )
     click.echo("\n".join(sending.lines(results)))
+    _end_with(results, json_file)
+
+
+@bench.command("audience")
+@click.option(
+    "--databases", default="postgresql,sqlite", show_default=True, callback=_names(("postgresql", "sqlite"))
+)
+@click.option("--quick", is_flag=True, help="100,000 people 快速看一眼")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="write every figure there")
+def _audience(databases: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
+    """The audience 收件范围: the members of one county out of a million people.
+
+    Exit status 1 if somebody was not found, or it took too long.
+    """
+    plan = meant.Plan(databases, meant.PEOPLE // 10) if quick else meant.Plan(databases)
+    results = meant.audiences(plan, say=lambda line: click.echo(line, err=True))
+    click.echo("\n".join(meant.lines(results)))
+    _end_with(results, json_file)
+
+
+@bench.command("drill")
+@click.option(
+    "--people", default=10_000, show_default=True, type=click.IntRange(100), help="who is told 收通知的人数"
+)
+@click.option("--databases", default=",".join(KINDS), show_default=True, callback=_names(tuple(KINDS)))
+@click.option(
+    "--kills", default=5, show_default=True, type=click.IntRange(0, 50), help="moments of kill -9 强制结束次数"
+)
+@click.option("--seed", default=1, show_default=True, help="another seed, other moments 随机种子")
+@click.option("--quick", is_flag=True, help="1,000 people, two kills, PostgreSQL only 快速看一眼")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="write all lists there")
+def _drill(
+    people: int, databases: tuple[str, ...], kills: int, seed: int, quick: bool, json_file: Path | None
+) -> None:
+    """The drill 演练: a notice to everybody while its senders are killed with kill -9.
+
+    Exit status 1 if somebody got it twice, somebody is missing without a reason, or a row was stuck.
+    """
+    if quick:
+        people, kills, databases = min(people, 1_000), min(kills, 2), ("postgresql",)
+    variants = tuple(variant for variant in rehearsal.VARIANTS if variant.database in databases)
+    results = rehearsal.drill(
+        rehearsal.Plan(people, kills, seed, variants), say=lambda line: click.echo(line, err=True)
+    )
+    click.echo("\n".join(drill_report.lines(results)))
     _end_with(results, json_file)
 
 

@@ -12,13 +12,14 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import wechat
+from bench import engine, wechat
 from bench.environments import REFERENCES, ROOT, programs_of
 from bench.processes import Failed, cpu_seconds, run, tail
 from bench.table import laid_out
@@ -35,15 +36,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sender:
-    """A client and how many connections (or threads with one each) it has."""
+    """A client and how many connections (or threads with one each) it has; the whole engine with its ledger in this
+    `database`, the others without one."""
 
     name: str
     title: str
     connections: int
+    database: str = ""
 
     @property
     def key(self) -> str:
-        return f"{self.name}-{self.connections}"
+        return f"{self.name}-{self.database or self.connections}"
+
+    @property
+    def is_ours(self) -> bool:
+        return self.name in {"ours", "engine"}
 
     def python(self) -> Path:
         """The interpreter that has what the client needs. Raises Failed."""
@@ -59,6 +66,8 @@ SENDERS = (
     Sender("pycurl", "pycurl multi on epoll", 512),
     Sender("ours", "法学会助手, bot/fanout", 128),
     OURS,
+    Sender("engine", "法学会助手 + PostgreSQL", 512, "postgresql"),
+    Sender("engine", "法学会助手 + SQLite", 512, "sqlite"),
 )
 
 
@@ -85,6 +94,9 @@ class Run:
     doubled: int
     missing: int
     wechat_share: float
+    #: The whole engine's only: what the ledger cost its server, and how long putting everybody into it took.
+    database_cpu_per_thousand: float | None = None
+    queueing_seconds: float | None = None
 
 
 @dataclass
@@ -97,7 +109,7 @@ class Results:
     def middle(self, key: str, figure: str) -> float | None:
         """The median of a figure over a sender's rounds."""
         figures = [getattr(run, figure) for run in self.runs if run.sender == key]
-        return float(median(figures)) if figures else None
+        return float(median(figures)) if figures and None not in figures else None
 
     def ratio(self, key: str, figure: str) -> float | None:
         """Ours (with the most connections) divided by the sender's."""
@@ -107,7 +119,8 @@ class Results:
     @property
     def is_clean(self) -> bool:
         """Everything asked for was measured, and with ours everybody got one message."""
-        ours = [run for run in self.runs if run.sender.startswith("ours")]
+        names = {sender.key for sender in SENDERS if sender.is_ours}
+        ours = [run for run in self.runs if run.sender in names]
         return not self.unavailable and not any(run.doubled or run.missing for run in ours)
 
     def as_json(self) -> dict[str, Any]:
@@ -143,14 +156,20 @@ def _one(plan: Plan, sender: Sender, number: int, results: Results, say: Say) ->
 
 def measure(plan: Plan, sender: Sender, number: int) -> Run:
     """One sender against a WeChat of its own. Raises Failed."""
-    python = sender.python()
-    with tempfile.TemporaryDirectory(prefix="bot-fanout-") as place:
-        room = Path(place)
-        with wechat.standing(room, plan.messages, plan.latency_seconds) as standing:
-            busy_before = cpu_seconds([standing.pid])
-            figures = send(python, sender, standing.wechat.url, plan.messages, room)
-            busy = cpu_seconds([standing.pid]) - busy_before
-            record = wechat.record(standing.wechat, wechat.TEMPLATE)
+    with ExitStack() as stack:
+        room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bot-fanout-")))
+        standing = stack.enter_context(wechat.standing(room, plan.messages, plan.latency_seconds))
+        standing.wechat.add_followers([engine.WARMED])
+        ready = stack.enter_context(engine.queued(sender.database, room, plan.messages)) if sender.database else None
+        busy_before = cpu_seconds([standing.pid])
+        limit = START_SECONDS + plan.messages / SLOWEST_RATE
+        if ready:
+            figures = engine.send(ready, standing.wechat.url, sender.connections, room, limit)
+        else:
+            figures = send(sender, standing.wechat.url, plan.messages, room, limit)
+        busy = cpu_seconds([standing.pid]) - busy_before
+        times = wechat.record(standing.wechat, wechat.TEMPLATE).times
+    told = {openid: count for openid, count in times.items() if openid != engine.WARMED}
     return Run(
         sender=sender.key,
         round=number,
@@ -160,19 +179,20 @@ def measure(plan: Plan, sender: Sender, number: int) -> Run:
         cpu_per_thousand=figures["cpu_seconds"] / plan.messages * 1000,
         peak_mb=figures["peak_mb"],
         grown_mb=figures["grown_mb"],
-        doubled=len(record.more_than_once()),
-        missing=plan.messages - len(record.times),
+        doubled=sum(count > 1 for count in told.values()),
+        missing=plan.messages - len(told),
         wechat_share=busy / figures["seconds"],
+        database_cpu_per_thousand=figures["database_cpu_seconds"] / plan.messages * 1000 if ready else None,
+        queueing_seconds=ready.queueing_seconds if ready else None,
     )
 
 
-def send(python: Path, sender: Sender, url: str, messages: int, room: Path) -> dict[str, float]:
+def send(sender: Sender, url: str, messages: int, room: Path, limit_seconds: float) -> dict[str, float]:
     """Let a sender send in a process of its own: what it says of itself. Raises Failed."""
     token = stable_token(url, wechat.ACCOUNT.app_id, wechat.ACCOUNT.app_secret, 5.0).token
     log = room / "sender.log"
     job = [sender.name, url, token, str(messages), str(sender.connections)]
-    limit = START_SECONDS + messages / SLOWEST_RATE
-    run([python, REFERENCES / "senders.py", *job], room, log, {"PYTHONPATH": str(ROOT)}, limit)
+    run([sender.python(), REFERENCES / "senders.py", *job], room, log, {"PYTHONPATH": str(ROOT)}, limit_seconds)
     try:
         figures: dict[str, float] = json.loads(log.read_text("utf-8").splitlines()[-1])
     except (ValueError, IndexError):
@@ -188,6 +208,7 @@ COLUMNS = (
     ("messages/s", "每秒条数"),
     ("of the limit", "占上限"),
     ("CPU s/1,000", "每千条CPU秒"),
+    ("database's", "数据库的"),
     ("peak MB", "内存峰值"),
     ("grown MB", "其中增长"),
     ("missing", "没收到"),
@@ -209,6 +230,7 @@ def lines(results: Results) -> list[str]:
         "",
         *laid_out([*zip(*COLUMNS, strict=True), *(_row(results, sender) for sender in _asked(plan))]),
     ]
+    said += _queueing(results)
     said += [f"{key}: could not be measured 未能测量: {reason}" for key, reason in results.unavailable.items()]
     return said + [""] * bool(_held_up(results)) + _held_up(results)
 
@@ -226,6 +248,7 @@ def _row(results: Results, sender: Sender) -> Sequence[str]:
         show("rate", ",.0f"),
         f"{rate * latency / sender.connections:.0%}" if rate and latency else "–",
         show("cpu_per_thousand", ".3f"),
+        show("database_cpu_per_thousand", ".3f"),
         show("peak_mb", ".1f"),
         show("grown_mb", ".1f"),
         str(sum(run.missing for run in runs)),
@@ -237,8 +260,17 @@ def _row(results: Results, sender: Sender) -> Sequence[str]:
 
 
 def _times(results: Results, sender: Sender, figure: str) -> str:
-    ratio = None if sender.name == "ours" else results.ratio(sender.key, figure)
+    ratio = None if sender.is_ours else results.ratio(sender.key, figure)
     return "–" if ratio is None else f"{ratio:.2f} ×"
+
+
+def _queueing(results: Results) -> list[str]:
+    """What the engine's figures leave out: everybody is in the ledger before the clock starts."""
+    return [
+        f"{sender.title}: queueing {results.plan.messages:,} rows beforehand took {seconds:.2f} s 事先排队用时"
+        for sender in _asked(results.plan)
+        if (seconds := results.middle(sender.key, "queueing_seconds")) is not None
+    ]
 
 
 def _held_up(results: Results) -> list[str]:

@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-from pypinyin import Style, lazy_pinyin
 from rapidfuzz import fuzz
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
@@ -78,8 +77,13 @@ class Sounds:
 
 
 def _sound(word: str) -> str:
+    # As in models/spelling.py: loaded by those who hear people, and not by a sender.
+    from pypinyin import lazy_pinyin
+
     return "".join(lazy_pinyin(word)).lower()
 
 
 def _initials(word: str) -> str:
+    from pypinyin import Style, lazy_pinyin
+
     return "".join(lazy_pinyin(word, style=Style.FIRST_LETTER)).lower()

@@ -40,7 +40,7 @@ TICK_SECONDS = 10
 #: How often somebody looks whether there is anything to send, and rings.
 SWEEP_SECONDS = 1
 #: How often a sender looks by itself, whatever it hears: to show that it lives, and because bells can break.
-LOOK_SECONDS = 5
+LOOK_SECONDS = 3
 RECOVER_SECONDS = 5
 SEAL_SECONDS = 15
 DIE_WITH_PARENT = 1

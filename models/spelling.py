@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pypinyin import lazy_pinyin
-
 #: Surnames that are not read as the same character is elsewhere.
 SURNAMES = {
     "单": "shan", "仇": "qiu", "解": "xie", "区": "ou", "查": "zha", "曾": "zeng", "任": "ren", "盖": "ge",
@@ -25,6 +23,9 @@ def fold(text: str) -> str:
 
 def key(name: str) -> str:
     """What a name can be found by: “张伟 zhangwei zw”."""
+    # Its dictionaries take tens of megabytes: whoever spells nothing, as a sender, does without.
+    from pypinyin import lazy_pinyin
+
     plain = fold(name)
     surname = next((s for s in sorted(SURNAMES, key=len, reverse=True) if plain.startswith(s)), "")
     rest = lazy_pinyin(plain[len(surname) :])

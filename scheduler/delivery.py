@@ -6,6 +6,7 @@ commits go with each batch, one before the calls leave and one after their answe
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -37,12 +38,14 @@ from services.sending.ladder import Account
 log = structlog.get_logger("delivery")
 
 #: A sender that has not been heard of for so long is dead; its rows are decided by another.
-LEASE_FOR = timedelta(seconds=15)
+LEASE_FOR = timedelta(seconds=12)
 BEAT = timedelta(seconds=3)
 #: One call of `run` ends after this, however much is left.
 SLICE_SECONDS = 30.0
-#: How long the answers of a moment are waited for before they are written down together.
-GATHER_SECONDS = 0.05
+#: How long the answers of a moment are gathered, to be written down together.
+GATHER_SECONDS = 0.2
+#: How often those that gather look whether more rows can leave.
+GLANCE_SECONDS = 0.02
 #: How long a stopping sender waits for the answers that are still out.
 STOP_SECONDS = 12.0
 #: So many equal fatal answers in a row stop a campaign (§5, general rules).
@@ -71,11 +74,13 @@ class Delivery:
         self._wall = wall or now
         self._only_queued_at = only_queued_at
         self._planner = Planner(accounts, quotas.daily(sending))
-        self._holder = secrets.token_hex(8)
+        # The process id is for whoever reads the ledger or the log.
+        self._holder = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._beaten_at: datetime | None = None
         self._said_stopped = False
         self._in_a_row: dict[str, tuple[int, int]] = {}
         self._running = threading.Lock()
+        self._is_stopping = False
 
     # --- the loop ----------------------------------------------------------------------------------------
 
@@ -93,8 +98,8 @@ class Delivery:
 
     def _run(self) -> int:
         claimed, ends = 0, time.monotonic() + SLICE_SECONDS
-        while time.monotonic() < ends:
-            found, fresh = self._claim() if self._room() else (0, [])
+        while time.monotonic() < ends and not self._is_stopping:
+            found, fresh = self._claim() if self._room() or self._is_beat_due() else (0, [])
             claimed += found
             self._dispatch(fresh)
             if not found and not self._under_way():
@@ -110,15 +115,17 @@ class Delivery:
         return total
 
     def stop(self) -> None:
-        """Hear the answers that are still out, and let the others see that we have gone."""
-        ends = time.monotonic() + STOP_SECONDS
-        while self._under_way() and time.monotonic() < ends:
+        """Claim nothing more, hear the answers that are still out, and let the others see that we have gone."""
+        self._is_stopping = True
+        with self._running:
+            ends = time.monotonic() + STOP_SECONDS
+            while self._under_way() and time.monotonic() < ends:
+                self._settle(self._answers())
+            for door in self._doors.values():
+                door.close()
             self._settle(self._answers())
-        for door in self._doors.values():
-            door.close()
-        self._settle(self._answers())
-        with self._database.transaction() as session:
-            leases.give_back(session, self._lease, self._holder)
+            with self._database.transaction() as session:
+                leases.give_back(session, self._lease, self._holder)
 
     @property
     def _lease(self) -> str:
@@ -129,9 +136,8 @@ class Delivery:
 
     def _room(self) -> int:
         """How many more rows may be on their way: enough that no connection has to wait for the database."""
-        most = self._sending.connections * 2
-        room = most - self._under_way()
-        return room if room >= most // 4 else 0
+        room = self._sending.connections * 3 - self._under_way()
+        return room if room >= self._sending.connections else 0
 
     # --- before the calls leave --------------------------------------------------------------------------
 
@@ -151,7 +157,7 @@ class Delivery:
 
     def _beat(self, session: Session, wall: datetime) -> None:
         """Show that we live; now and then look after what the dead left and what is too late."""
-        if self._beaten_at is not None and wall - self._beaten_at < BEAT:
+        if not self._is_beat_due():
             return
         self._beaten_at = wall
         leases.take(session, self._lease, self._holder, wall, LEASE_FOR)
@@ -162,6 +168,9 @@ class Delivery:
             log.warning("outbox.recovered", **{state.value: n for state, n in left.items()})
         if expired := fates.expire(session, wall):
             log.warning("outbox.expired", rows=expired)
+
+    def _is_beat_due(self) -> bool:
+        return self._beaten_at is None or self._wall() - self._beaten_at >= BEAT
 
     def _must_not_send(self, session: Session) -> bool:
         """No-send mode leaves every row as it is, and is said once (F142)."""
@@ -206,7 +215,13 @@ class Delivery:
     # --- after their answers -----------------------------------------------------------------------------
 
     def _answers(self) -> list[Answer]:
-        return [answer for door in self._doors.values() for answer in door.answers(GATHER_SECONDS)]
+        """What comes back in the next moment, or sooner all that is out, or enough that more rows may leave."""
+        got: list[Answer] = []
+        ends = time.monotonic() + GATHER_SECONDS
+        while True:
+            got += [answer for door in self._doors.values() for answer in door.answers(GLANCE_SECONDS)]
+            if not self._under_way() or (got and self._room()) or time.monotonic() > ends:
+                return got
 
     def _settle(self, answers: Sequence[Answer]) -> None:
         if not answers:

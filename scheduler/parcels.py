@@ -28,4 +28,4 @@ class Parcel:
     @property
     def once_id(self) -> str:
         """The client_msg_id: the same for every try of this row, another when a person asks for it anew; ≤32 bytes."""
-        return f"{self.id}.{self.round}-{self.text.queued_at:%m%d%H%M%S%f}"
+        return f"{self.id}.{self.round}-{self.text.stamp}"

@@ -20,6 +20,8 @@ from services.sending.fates import Again, Claim, Fate, Row
 from services.sending.ladder import Account, Footing, Way
 from services.sending.reach import Window
 
+#: What is known of somebody of whom nothing is known.
+NOTHING = Footing(None, has_consent=False)
 #: Notices whose words are kept at hand; the rows of one go out one after another.
 KEPT = 256
 #: The most recipients of one mass message, and the fewest (§4.9, 40130).
@@ -72,7 +74,8 @@ class Planner:
         texts = self._read(session, {row.notice_id for row in rows})
         unwanted = self._unwanted(session, rows)
         footings = self._footings(session, rows, texts, at)
-        left = {app: self._left(session, app, at) for app in {texts[row.notice_id].app for row in rows}}
+        apps = {texts[row.notice_id].app for row in rows}
+        left = {app: quotas.left_today(session, app, at, self._daily) for app in apps}
         midnight = quotas.begins_anew(at)
         parcels, settled, waiting = [], [], []
         for row in rows:
@@ -80,18 +83,17 @@ class Planner:
             if row.id in unwanted:
                 settled.append(Fate(row.id, SendState.UNREACHABLE, unwanted[row.id]))
                 continue
-            way = self._way(row, text, footings[row.id], left[text.app], at, midnight)
+            way = self._way(row, text, footings.get(row.id, NOTHING), left[text.app], at, midnight)
             if way.channel is not None:
                 parcels.append(_parcel(row, text, way))
             elif way.waits_until is not None:
                 waiting.append(Again(row.id, way.waits_until, way.reason, row.attempts, way.rung))
             else:
                 settled.append(Fate(row.id, SendState.UNREACHABLE, way.reason))
-        problems = [(p, letter.problem) for p in parcels if (letter := self.letter(p, at)).problem]
-        settled += [Fate(p.id, SendState.REFUSED, problem) for p, problem in problems]
+        hopeless = {p.id: problem for p in parcels if (problem := self.letter(p, at).problem)}
+        settled += [Fate(row_id, SendState.REFUSED, problem) for row_id, problem in hopeless.items()]
         fates.settle(session, settled, at, was=SendState.WAITING)
         fates.put_back(session, waiting, was=SendState.WAITING)
-        hopeless = {p.id for p, _ in problems}
         return [p for p in parcels if p.id not in hopeless]
 
     def _way(
@@ -141,7 +143,7 @@ class Planner:
     def _footings(
         self, session: Session, rows: Sequence[Row], texts: Mapping[int, Text], at: datetime
     ) -> dict[int, Footing]:
-        """What is known of each recipient; asked only for those whose ladder depends on it."""
+        """What is known of the recipients; asked only for those whose ladder depends on it."""
         windows: Mapping[str, Window] = {}
         in_chat: list[str] = []
         by_template: dict[str, list[str]] = {}
@@ -156,6 +158,8 @@ class Planner:
         if in_chat:
             windows = reach.windows(session, in_chat, at)
         allowed = {each: consents.holders(session, openids, each) for each, openids in by_template.items()}
+        if not windows and not any(allowed.values()):
+            return {}
         return {
             row.id: Footing(windows.get(row.openid), row.openid in allowed.get(self._subscription(row), ()))
             for row in rows
@@ -164,9 +168,6 @@ class Planner:
     def _subscription(self, row: Row) -> str:
         text = self._texts[row.notice_id]
         return _id(self._accounts[text.app].template(Channel.SUBSCRIPTION, text.kind))
-
-    def _left(self, session: Session, app: str, at: datetime) -> dict[Channel, int | None]:
-        return {channel: quotas.left(session, app, channel, at, self._daily) for channel in Channel}
 
     def _count(self, session: Session, parcels: Sequence[Parcel], at: datetime) -> None:
         """Note what these calls use up."""

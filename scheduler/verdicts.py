@@ -68,13 +68,13 @@ def of(parcel: Parcel, answer: Answer, at: datetime) -> Verdict:
 
 
 def _code(answer: Answer) -> Code:
+    if answer.outcome is Outcome.ANSWERED:
+        return errcodes.of(_errcode(answer), answer.call.path)
     if answer.outcome is Outcome.NEVER_LEFT:
         return errcodes.UNREACHABLE
     if answer.outcome is Outcome.MAY_HAVE_LEFT:
         return errcodes.TIMED_OUT
-    if answer.outcome is Outcome.STATUS:
-        return errcodes.of_status(answer.status or 500)
-    return errcodes.of(_errcode(answer), answer.call.path)
+    return errcodes.of_status(answer.status or 500)
 
 
 def _errcode(answer: Answer) -> int:

@@ -117,11 +117,14 @@ class Control:
         return {flag: getattr(follower, flag) for flag in PERSON_FLAGS}
 
     def followers(self, given: Json) -> Json:
-        """Add many followers silently: ``openids``, or ``count`` made-up ones."""
+        """Add many followers silently: ``openids``, or ``count`` made-up ones; with lasting consent to ``long_term``
+        templates."""
         people = self._world.mini_people if given.get("mini") else self._world.people
         openids = given.get("openids") or [f"oSimBulk{i:020d}" for i in range(int(given.get("count") or 0))]
         for openid in openids:
-            people.meet(openid).subscribed = True
+            follower = people.meet(openid)
+            follower.subscribed = True
+            follower.long_term.update(given.get("long_term") or ())
         return {"added": len(openids), "following": len(people.following())}
 
     def chat(self, given: Json) -> list[Json]:

@@ -177,10 +177,11 @@ class LocalWeChat:
         """The QR codes the bot created, with their scenes."""
         return self.rows("qr-codes")
 
-    def add_followers(self, openids: Iterable[str] | int) -> int:
-        """Many followers without an event: these openids, or so many made-up ones. Returns how many follow."""
+    def add_followers(self, openids: Iterable[str] | int, *, long_term: Iterable[str] = ()) -> int:
+        """Many followers without an event: these openids, or so many made-up ones; they have consented to the
+        ``long_term`` templates. Returns how many follow."""
         given: Json = {"count": openids} if isinstance(openids, int) else {"openids": list(openids)}
-        return int(self.post("followers", **given)["following"])
+        return int(self.post("followers", **given, long_term=list(long_term))["following"])
 
     def settle(self) -> None:
         """Wait until delivery results and other pushes under way have reached the bot."""

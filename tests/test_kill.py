@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a storm and of a broadcast: what was acknowledged is there, nothing is done twice."""
+"""kill -9 in the middle of a storm: what was acknowledged is there, nothing is done twice. Broadcasts: test_drill.py."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ import clock
 import config
 import demo
 import schema
-from models import Answer, Attendance, Database, InboxMessage, NoticeKind, Outgoing, SendState, Vault
-from services.sending import outbox
-from services.sending.outbox import Letter, Recipient
+from models import Answer, Attendance, Database, InboxMessage, Vault
 from simulator import testing
 from tests.conftest import SECRET
 
@@ -168,37 +166,6 @@ def _wait_until(is_so: Any) -> None:
     while not is_so():
         assert time.monotonic() < until, "it did not come to that"
         time.sleep(0.02)
-
-
-def test_a_broadcast_is_killed_three_times_and_reaches_each_person_once(bot):
-    process, wechat, database = bot
-    wechat.latency(0.002, 0.01, path="/cgi-bin/message/template/send")
-    people = [openid(6000 + n) for n in range(1, MEMBERS + 1)]
-    wechat.add_followers(people)
-    facts = {"title": "通知", "words": "正文", "sender": "市法学会", "time": "2026年11月27日 09:00", "text": "通知"}
-    with database.transaction() as session:
-        recipients = [Recipient(None, who) for who in people]
-        outbox.queue(session, Letter(NoticeKind.BROADCAST, "kill", facts, recipients), clock.now())
-    for share in (0.1, 0.3, 0.5):
-        _wait_until(lambda share=share: wechat.calls("/cgi-bin/message/template/send") >= MEMBERS * share)
-        process.kill()
-        # The lease of the dead ends by itself; the test does not wait for it.
-        with database.transaction() as session:
-            session.execute(sa.text("DELETE FROM leases"))
-        process.start()
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with database.reading() as session:
-            states = Counter(session.scalars(sa.select(Outgoing.state).where(Outgoing.campaign == "kill")))
-        if not states[SendState.WAITING] and not states[SendState.CLAIMED]:
-            break
-        time.sleep(0.2)
-    sent = wechat.counts(path="/cgi-bin/message/template/send")
-    got = {who: n for who, n in sent["counts"].items() if who in set(people)}
-    assert sum(states.values()) == MEMBERS
-    assert max(got.values()) == 1, "nobody twice"
-    assert len(got) + states[SendState.UNKNOWN] >= MEMBERS, "nobody missing who is not listed as unknown"
-    assert states[SendState.SENT] + states[SendState.DELIVERED] + states[SendState.UNKNOWN] == MEMBERS, states
 
 
 def test_attendance_is_unique_in_the_database(bot):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,8 +27,10 @@ from services.sending.burden import Week
 
 #: How long an answer stays worth sending: as long as the window for customer messages (wechat-platform.md §4.5).
 PERSONAL_NOT_AFTER = timedelta(hours=48)
-#: So many rows at once change what the database should know of the table before it plans the next claim.
+#: So many rows change what the database should know of the table before it plans the next claim.
 MANY = 5000
+#: So many rows are in memory at a time, whatever the audience.
+AT_ONCE = 2000
 NO_ACCOUNT = "未绑定微信"
 UNFOLLOWED = "已取消关注"
 
@@ -96,8 +98,12 @@ def queue_all(session: Session, letters: Sequence[Letter], at: datetime) -> None
     rows: list[dict[str, object]] = []
     many = 0
     for notice, letter in zip(notices, letters, strict=True):
-        fresh = _rows(session, notice, letter, at)
-        rows, many = rows + fresh, many + len(fresh)
+        for row in _rows(session, notice, letter, at):
+            rows.append(row)
+            many += 1
+            if len(rows) == AT_ONCE:
+                insert_new(session, Outgoing, rows)
+                rows = []
         if burden.weighs(letter.kind, letter.topic):
             # The next letter finds these in its people's week.
             insert_new(session, Outgoing, rows)
@@ -133,7 +139,7 @@ def _is_reachable(recipient: Recipient) -> bool:
     return recipient.openid is not None and recipient.is_subscribed
 
 
-def _rows(session: Session, notice: Notice, letter: Letter, at: datetime) -> list[dict[str, object]]:
+def _rows(session: Session, notice: Notice, letter: Letter, at: datetime) -> Iterator[dict[str, object]]:
     """A row for each recipient. Whose week is full is found out under a lock, so that two senders at once do not
     both see room."""
     due = letter.due_at or at
@@ -144,7 +150,8 @@ def _rows(session: Session, notice: Notice, letter: Letter, at: datetime) -> lis
         full = burden.full(session, letter.topic, week, letter.per_week)
     folded = {key: burden.reason(week, many, letter.per_week) for key, many in full.items()}
     chosen = once_each(letter.recipients)
-    return [_row(notice, key, recipient, due, last, at, folded.get(key)) for key, recipient in chosen.items()]
+    for key, recipient in chosen.items():
+        yield _row(notice, key, recipient, due, last, at, folded.get(key))
 
 
 def _row(

@@ -27,11 +27,21 @@ def daily(sending: config.Sending) -> dict[Channel, int]:
 
 def left(session: Session, app: str, channel: Channel, at: datetime, daily: dict[Channel, int]) -> int | None:
     """How many calls are left today; None where there is no limit."""
-    limit = daily.get(channel)
-    row = session.get(Quota, (app, channel, _period(at)), populate_existing=True)
-    if row is not None and row.is_exhausted:
+    return left_today(session, app, at, daily)[channel]
+
+
+def left_today(session: Session, app: str, at: datetime, daily: dict[Channel, int]) -> dict[Channel, int | None]:
+    """The same for every channel, with one question."""
+    asked = sa.select(Quota.channel, Quota.used, Quota.is_exhausted)
+    rows = session.execute(asked.where(Quota.app == app, Quota.period == _period(at)))
+    used = {channel: (count, is_exhausted) for channel, count, is_exhausted in rows}
+    return {channel: _rest(daily.get(channel), *used.get(channel, (0, False))) for channel in Channel}
+
+
+def _rest(limit: int | None, used: int, is_exhausted: bool) -> int | None:
+    if is_exhausted:
         return 0
-    return None if limit is None else max(0, limit - (row.used if row else 0))
+    return None if limit is None else max(0, limit - used)
 
 
 def used(session: Session, app: str, channel: Channel, at: datetime) -> int:

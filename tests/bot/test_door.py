@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 import app
 from bot.door import Door
 from bot.fanout import Answer, Call, Outcome
 from bot.tokens import TokenUnavailable
 from models import Credential
+from tests.conftest import settings
 
 TEMPLATE, CUSTOMER, TOKEN = (
     "/cgi-bin/message/template/send", "/cgi-bin/message/custom/send", "/cgi-bin/stable_token",
@@ -111,6 +114,32 @@ def test_eight_senders_with_an_expired_token_make_one_token_call(house, open_doo
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(send, range(8))) == [[0]] * 8
     assert house.wechat.calls(TOKEN) == fetched + 1
+
+
+def test_eight_processes_with_an_expired_token_make_one_token_call(house):
+    with house.database.transaction() as session:
+        session.execute(sa.delete(Credential))
+    fetched = house.wechat.calls(TOKEN)
+    # They are made of one that has everything loaded.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    together, got = context.Barrier(8), context.SimpleQueue()
+    given = house.database.url.render_as_string(hide_password=False), house.wechat.url, together, got
+    processes = [context.Process(target=_ask_for_a_token, args=given) for _ in range(8)]
+    for process in processes:
+        process.start()
+    tokens = {got.get() for _ in processes}
+    for process in processes:
+        process.join()
+    assert len(tokens) == 1
+    assert house.wechat.calls(TOKEN) == fetched + 1
+
+
+def _ask_for_a_token(database_url: str, wechat_url: str, together: Any, got: Any) -> None:
+    """One process of those eight."""
+    parts = app.make(settings(database_url, api_base_url=wechat_url))
+    together.wait(60)
+    got.put(parts.clients["official"].keeper.get())
 
 
 def test_a_token_that_is_refused_for_ever_ends_in_two_renewals_and_an_open_circuit(house, open_door):

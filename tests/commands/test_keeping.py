@@ -1,11 +1,16 @@
 """backup, restore, sending, privacy, as an operator types them."""
 
 import json
+import time
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
+import config
 import demo
+from bench.crew import Crew
+from bench.wechat import TEMPLATE
 from clock import parse_instant
 from models import AuditEntry, Database, NoticeKind, Outgoing, SendState, Vault
 from services import switches
@@ -14,15 +19,24 @@ from tests.conftest import SECRET
 
 AT = parse_instant("2026-11-27T09:00")
 LATE = parse_instant("2099-01-01T09:00")
-WAITING = 500
+LONG_AGO = parse_instant("2026-01-05T09:00")
+WAITING, MANY = 500, 5_000
+PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture
-def busy(database):
-    """A database in which 500 people wait for a notice."""
+def busy(database, request):
+    """A database in which 500 people wait for a notice, or as many as the test says."""
     with database.transaction() as session:
-        recipients = [outbox.Recipient(None, f"oTest{i:023d}") for i in range(WAITING)]
-        letter = outbox.Letter(NoticeKind.BROADCAST, "b:1", {"text": "通知"}, recipients, not_after=LATE)
+        recipients = [outbox.Recipient(None, f"oTest{i:023d}") for i in range(getattr(request, "param", WAITING))]
+        letter = outbox.Letter(
+            NoticeKind.BROADCAST,
+            "b:1",
+            {"title": "通知", "words": "正文"},
+            recipients,
+            due_at=LONG_AGO,
+            not_after=LATE,
+        )
         outbox.queue(session, letter, AT)
     return database
 
@@ -55,27 +69,42 @@ def copied(busy, elsewhere, tmp_path, typed, on_database):
     copy.close()
 
 
-def test_a_restored_copy_sends_nothing_until_it_is_allowed(copied, elsewhere, house, typed, on_database):
-    from dataclasses import replace
-
-    parts = replace(house.parts, database=copied)
-    delivery = parts.delivery()
-    try:
-        assert delivery.run_until_empty() == 0
-        assert parts.clockwork().tick(house.clock()) == []
-        assert waiting(copied) == WAITING
+@pytest.mark.parametrize("busy", [MANY], indirect=True)
+def test_a_restored_copy_sends_nothing_until_it_is_allowed(copied, elsewhere, house, typed, on_database, tmp_path):
+    """A real sender is started on the copy, as somebody would who wants to try a restore."""
+    environment = {
+        "BOT_CONFIG": str(config.ROOT / "config.example.yaml"),
+        "BOT_DATABASE__URL": f"sqlite:///{elsewhere}",
+        "BOT_SERVER__SECRET_KEY": SECRET,
+        "BOT_WECHAT__API_BASE_URL": house.wechat.url,
+    }
+    called = house.wechat.calls(TEMPLATE)
+    with Crew(("worker",), tmp_path, environment) as crew:
+        wait_until(lambda: crew.log(0).exists() and "sending.stopped" in crew.log(0).read_text("utf-8"))
+        assert waiting(copied) == MANY
+        assert house.wechat.calls(TEMPLATE) == called
         on_database(elsewhere)
         said = typed("sending", "allow", "--yes")
         assert said.code == 0
-        assert "待发 500 条" in said.out
-        assert delivery.run() > 0
-    finally:
-        delivery.stop()
+        assert f"待发 {MANY} 条" in said.out
+        wait_until(lambda: house.wechat.calls(TEMPLATE) > called)
+
+
+def test_nor_does_its_clock_decide_anything(copied, house):
+    parts = replace(house.parts, database=copied)
+    assert parts.clockwork().tick(house.clock()) == []
+
+
+def wait_until(is_so):
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.05)
 
 
 def test_what_waits_can_be_given_up_so_that_nobody_hears_it_twice(copied, elsewhere, typed, on_database):
     on_database(elsewhere)
-    assert "放弃 500 条" in typed("sending", "allow", "--discard", "--yes").out
+    assert f"放弃 {WAITING} 条" in typed("sending", "allow", "--discard", "--yes").out
     assert waiting(copied) == 0
     with copied.reading() as session:
         states = set(session.scalars(sa.select(Outgoing.state).where(Outgoing.campaign == "b:1")))

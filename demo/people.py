@@ -112,9 +112,8 @@ def _appoint(
     for (kind, county), own in of_kind.items():
         if kind is BranchKind.ASSOCIATION:
             crews[own[0]][1].posts.append(PlannedPost(Role.COUNTY_OFFICE, county=county))
-    second_office, first_auditor, second_auditor, *_ = of_kind[BranchKind.RESEARCH, None]
-    crews[second_office][1].posts.append(PlannedPost(Role.OFFICE))
-    for auditors_branch in (first_auditor, second_auditor):
+    _, *auditors = of_kind[BranchKind.RESEARCH, None][:3]
+    for auditors_branch in auditors:
         crews[auditors_branch][1].posts.append(PlannedPost(Role.AUDITOR))
 
 

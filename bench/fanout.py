@@ -230,7 +230,7 @@ def lines(results: Results) -> list[str]:
         "",
         *laid_out([*zip(*COLUMNS, strict=True), *(_row(results, sender) for sender in _asked(plan))]),
     ]
-    said += _queueing(results)
+    said += [*_engines(results), *_queueing(results)]
     said += [f"{key}: could not be measured 未能测量: {reason}" for key, reason in results.unavailable.items()]
     return said + [""] * bool(_held_up(results)) + _held_up(results)
 
@@ -262,6 +262,22 @@ def _row(results: Results, sender: Sender) -> Sequence[str]:
 def _times(results: Results, sender: Sender, figure: str) -> str:
     ratio = None if sender.is_ours else results.ratio(sender.key, figure)
     return "–" if ratio is None else f"{ratio:.2f} ×"
+
+
+def _engines(results: Results) -> list[str]:
+    """The whole engine beside those who only send."""
+    peers = [sender for sender in _asked(results.plan) if not sender.is_ours]
+    said = []
+    for whole in [sender for sender in _asked(results.plan) if sender.database]:
+        for peer in peers:
+            times = [
+                ours / theirs
+                for figure in ("rate", "cpu_per_thousand")
+                if (ours := results.middle(whole.key, figure)) and (theirs := results.middle(peer.key, figure))
+            ]
+            if len(times) == 2:
+                said.append(f"{whole.title}: {times[0]:.1f} × the rate of {peer.title}, {times[1]:.2f} × its CPU")
+    return said
 
 
 def _queueing(results: Results) -> list[str]:

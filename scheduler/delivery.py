@@ -207,7 +207,7 @@ class Delivery:
     def _go_back(self, parcels: Sequence[Parcel], reason: str) -> None:
         until = self._now() + verdicts.CIRCUIT_PAUSE
         with self._database.transaction() as session:
-            fates.put_back(session, [Again(p.id, until, reason, p.attempts, p.rung, p.batch) for p in parcels])
+            fates.put_back(session, [_back(p, until, reason) for p in parcels])
             self._planner.give_back(session, parcels)
             pace.hold(session, self._wall() + verdicts.CIRCUIT_PAUSE)
             alarms.ring(session, "token", "暂时不能调用微信", reason, self._now())
@@ -273,6 +273,11 @@ class Delivery:
             self._in_a_row.pop(name)
             log.error("campaign.stopped", campaign=name, code=code.code)
             alarms.ring(session, f"stopped-{code.code}", "有一次发送停下了", code.says, at)
+
+
+def _back(parcel: Parcel, until: datetime, reason: str) -> Again:
+    may_have_left = parcel.may_have_left_at is not None
+    return Again(parcel.id, until, reason, parcel.attempts, parcel.rung, parcel.batch, may_have_left)
 
 
 def _fate(verdict: Verdict) -> str:

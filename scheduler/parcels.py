@@ -24,6 +24,8 @@ class Parcel:
     not_after: datetime
     #: The clientmsgid of the mass message that carries it.
     batch: str | None = None
+    #: When an earlier call of this template message may have left.
+    may_have_left_at: datetime | None = None
 
     @property
     def once_id(self) -> str:

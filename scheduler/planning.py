@@ -42,7 +42,9 @@ class Planner:
         parcels = self._plan(session, rows, at)
         parcels += self._fill_lists(session, parcels, at)
         parcels = self._without_lonely(session, parcels, at)
-        fates.claim(session, [Claim(p.id, p.channel, p.rung, p.batch) for p in parcels], at, holder)
+        fates.claim(
+            session, [Claim(p.id, p.channel, p.rung, p.batch, p.may_have_left_at) for p in parcels], at, holder
+        )
         self._count(session, parcels, at)
         return parcels
 
@@ -80,6 +82,9 @@ class Planner:
         parcels, settled, waiting = [], [], []
         for row in rows:
             text = texts[row.notice_id]
+            if row.may_have_left_at and row.may_have_left_at <= at - fates.DOUBLES_ARE_REMOVED_FOR:
+                settled.append(Fate(row.id, SendState.UNKNOWN, fates.TOO_LONG_AGO))
+                continue
             if row.id in unwanted:
                 settled.append(Fate(row.id, SendState.UNREACHABLE, unwanted[row.id]))
                 continue
@@ -87,7 +92,10 @@ class Planner:
             if way.channel is not None:
                 parcels.append(_parcel(row, text, way))
             elif way.waits_until is not None:
-                waiting.append(Again(row.id, way.waits_until, way.reason, row.attempts, way.rung))
+                unsure = row.may_have_left_at is not None
+                waiting.append(
+                    Again(row.id, way.waits_until, way.reason, row.attempts, way.rung, may_have_left=unsure)
+                )
             else:
                 settled.append(Fate(row.id, SendState.UNREACHABLE, way.reason))
         hopeless = {p.id: problem for p in parcels if (problem := self.letter(p, at).problem)}
@@ -226,5 +234,5 @@ def _parcel(row: Row, text: Text, way: Way) -> Parcel:
     assert way.channel is not None
     return Parcel(
         row.id, row.openid, text, way.channel, way.rung, row.attempts, row.round, row.is_bulk, row.not_after,
-        row.batch,
+        row.batch, row.may_have_left_at if way.channel is Channel.TEMPLATE else None,
     )  # fmt: skip

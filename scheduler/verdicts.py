@@ -86,7 +86,7 @@ def _errcode(answer: Answer) -> int:
 
 def _unsure(parcel: Parcel, code: Code, at: datetime) -> Fate | Again:
     if parcel.channel in REPEATABLE and parcel.attempts + 1 < MAX_ATTEMPTS:
-        return _again(parcel, at + _pause(parcel), code.says)
+        return _again(parcel, at + _pause(parcel), code.says, may_have_left=True)
     return Fate(parcel.id, SendState.UNKNOWN, _says(code), code.code)
 
 
@@ -105,11 +105,20 @@ def _final(parcel: Parcel, code: Code) -> Fate:
     return Fate(parcel.id, SendState.REFUSED if is_refused else SendState.UNREACHABLE, _says(code), code.code)
 
 
-def _again(parcel: Parcel, due_at: datetime, reason: str, *, counts: bool = True, rung: int | None = None) -> Again:
+def _again(
+    parcel: Parcel,
+    due_at: datetime,
+    reason: str,
+    *,
+    counts: bool = True,
+    rung: int | None = None,
+    may_have_left: bool = False,
+) -> Again:
     keeps_batch = parcel.channel is Channel.MASS and rung is None
     return Again(
         parcel.id, due_at, reason, parcel.attempts + (1 if counts else 0),
         parcel.rung if rung is None else rung, parcel.batch if keeps_batch else None,
+        parcel.channel is Channel.TEMPLATE and (may_have_left or parcel.may_have_left_at is not None),
     )  # fmt: skip
 
 

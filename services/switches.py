@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models import Due, DueState, Outgoing, SendState, Switch, not_left
 from services import audit
+from services.sending import fates
 
 NO_SEND = "no_send"
 RULE = "rule:"
@@ -46,10 +47,7 @@ def allow_sending(session: Session, at: datetime, *, discard: bool = False) -> i
     """End no-send mode. With `discard`, what waits now is given up. Returns how many rows were given up."""
     gone = 0
     if discard:
-        changed = session.execute(
-            sa.update(Outgoing).where(not_left()).values(state=SendState.CANCELLED, settled_at=at, reason=DISCARDED)
-        )
-        gone = int(changed.rowcount)  # type: ignore[attr-defined]
+        gone = fates.give_up(session, SendState.CANCELLED, DISCARDED, at, not_left())
     session.merge(Switch(name=NO_SEND, is_on=False, since=at, note=""))
     audit.note(session, at, None, "sending.allow", NO_SEND, f"放弃 {gone} 条" if discard else None)
     return gone

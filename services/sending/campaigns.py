@@ -141,12 +141,7 @@ def cancel(session: Session, name: str, at: datetime, *, by: int | None, note: s
     known = tuple(state for state in CampaignState if state is not CampaignState.CANCELLED)
     if not _change(session, name, CampaignState.CANCELLED, known, "发送人撤销", at, by, note):
         return 0
-    changed = session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.campaign == name, not_left())
-        .values(state=SendState.CANCELLED, settled_at=at, reason="发送人撤销")
-    )
-    return int(changed.rowcount)  # type: ignore[attr-defined]
+    return fates.give_up(session, SendState.CANCELLED, "发送人撤销", at, Outgoing.campaign == name, not_left())
 
 
 def can_be_cancelled(session: Session, name: str) -> bool:

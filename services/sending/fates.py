@@ -30,6 +30,7 @@ DOUBLES_ARE_REMOVED_FOR = timedelta(minutes=9)
 #: The lease of a sender that lives; whose lease has ended is dead, and its rows are decided by `recover`.
 ALIVE = "sender:"
 TOO_LATE = "过了最晚发送时间，没有发出"
+TOO_LONG_AGO = "不知上一次是否已经发出，不再重发"
 INTERRUPTED = "发送时程序中断，不知是否已经发出；不会自动重发"
 
 
@@ -47,6 +48,14 @@ class Row(NamedTuple):
     round: int
     batch: str | None
     not_after: datetime
+    #: Of a row that waits: the channel in which an earlier call may have left, and when.
+    channel: Channel | None
+    claimed_at: datetime | None
+
+    @property
+    def may_have_left_at(self) -> datetime | None:
+        """Since when a template message of this row may be with the person already."""
+        return self.claimed_at if self.channel is Channel.TEMPLATE else None
 
 
 _COLUMNS = [getattr(Outgoing, name) for name in Row._fields]
@@ -116,6 +125,8 @@ class Claim:
     channel: Channel
     rung: int
     batch: str | None = None
+    #: The first call that may have left: WeChat's ten minutes begin there.
+    may_have_left_at: datetime | None = None
 
 
 def claim(session: Session, claims: Iterable[Claim], at: datetime, holder: str) -> None:
@@ -123,7 +134,7 @@ def claim(session: Session, claims: Iterable[Claim], at: datetime, holder: str) 
     rows: list[dict[str, Any]] = [
         {
             "id": one.row_id, "state": SendState.CLAIMED, "channel": one.channel, "rung": one.rung,
-            "batch": one.batch, "claimed_at": at, "claimed_by": holder,
+            "batch": one.batch, "claimed_at": one.may_have_left_at or at, "claimed_by": holder,
         }
         for one in claims
     ]  # fmt: skip
@@ -151,6 +162,7 @@ class Again:
     attempts: int
     rung: int
     batch: str | None = None
+    may_have_left: bool = False
 
 
 def settle(session: Session, fates: Iterable[Fate], at: datetime, *, was: SendState = SendState.CLAIMED) -> None:
@@ -171,7 +183,7 @@ def put_back(session: Session, agains: Iterable[Again], *, was: SendState = Send
         {
             "id": again.row_id, "state": SendState.WAITING, "due_at": again.due_at, "reason": again.reason[:255],
             "attempts": again.attempts, "rung": again.rung, "batch": again.batch, "claimed_by": None,
-            "channel": None,
+            "channel": Channel.TEMPLATE if again.may_have_left else None,
         }
         for again in agains
     ]  # fmt: skip
@@ -179,13 +191,21 @@ def put_back(session: Session, agains: Iterable[Again], *, was: SendState = Send
 
 
 def expire(session: Session, at: datetime) -> int:
-    """Mark what is no longer worth sending (F044, pitfall 7)."""
-    changed = session.execute(
-        sa.update(Outgoing)
-        .where(Outgoing.state == SendState.WAITING, Outgoing.not_after < at)
-        .values(state=SendState.EXPIRED, settled_at=at, reason=TOO_LATE)
+    """Mark what is no longer worth sending (F044, pitfall 7). Returns how many rows that are."""
+    return give_up(
+        session, SendState.EXPIRED, TOO_LATE, at, Outgoing.state == SendState.WAITING, Outgoing.not_after < at
     )
-    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def give_up(session: Session, state: SendState, reason: str, at: datetime, *which: sa.ColumnElement[bool]) -> int:
+    """End rows that have not left. Of what may have left on an earlier try nobody can say that it did not: it is unknown.
+
+    Returns how many certainly did not leave.
+    """
+    given_up = sa.update(Outgoing).where(*which)
+    unsure = given_up.where(Outgoing.state == SendState.WAITING, Outgoing.channel == Channel.TEMPLATE)
+    session.execute(unsure.values(state=SendState.UNKNOWN, settled_at=at, reason=TOO_LONG_AGO))
+    return int(session.execute(given_up.values(state=state, settled_at=at, reason=reason)).rowcount)  # type: ignore[attr-defined]
 
 
 def recover(session: Session, at: datetime) -> dict[SendState, int]:

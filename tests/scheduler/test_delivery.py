@@ -13,10 +13,16 @@ import sqlalchemy as sa
 from bot.door import Door
 from clock import parse_instant
 from models import Channel, Follower, NoticeKind, Outgoing, SendState
+<<<<<<< HEAD
 from services import switches
 from services.sending import fates, outbox
 from services.sending.fates import Fate
 from services.sending.outbox import Letter, Recipient
+=======
+from services import campaigns, fates, outbox, switches
+from services.fates import Fate
+from services.outbox import Letter, Recipient
+>>>>>>> wt-drill
 
 TEMPLATE, CUSTOMER, TOKEN = (
     "/cgi-bin/message/template/send", "/cgi-bin/message/custom/send", "/cgi-bin/stable_token",
@@ -271,6 +277,50 @@ def test_a_lost_answer_to_a_template_is_asked_for_again_and_arrives_once(open_ho
     house.deliver()
     assert len(phone.received()) == 1
     assert row(house).state in {SendState.SENT, SendState.DELIVERED}
+
+
+@pytest.fixture
+def unsure(open_house):
+    """A house whose template message to 张伟 arrived; its answer was lost, and no event tells of it."""
+    house = open_house(timeout_seconds=0.4)
+    house.wechat.settings(delivery_events=False)
+    house.wechat.inject(TEMPLATE, kind="hang_after", times=1)
+    tell(house, house.phone("张伟"), kind=NoticeKind.BROADCAST)
+    house.deliver()
+    assert row(house).state is SendState.WAITING
+    yield house
+    house.wechat.settings(delivery_events=True)
+
+
+def test_after_ten_minutes_wechat_would_not_know_the_double_so_nobody_tries(unsure):
+    """Somebody paused the campaign between the two tries (pitfall 18)."""
+    later(unsure, minutes=11)
+    unsure.deliver()
+    assert row(unsure).state is SendState.UNKNOWN
+    assert len(unsure.phone("张伟").received()) == 1
+
+
+def test_the_ten_minutes_begin_with_the_first_try_that_may_have_left(unsure):
+    unsure.wechat.inject(TEMPLATE, kind="drop", times=1)
+    later(unsure, minutes=6)
+    unsure.deliver()
+    assert row(unsure).state is SendState.WAITING
+    later(unsure, minutes=6)
+    unsure.deliver()
+    assert row(unsure).state is SendState.UNKNOWN
+    assert len(unsure.phone("张伟").received()) == 1
+
+
+def test_nor_is_it_counted_as_not_sent_when_somebody_cancels(unsure):
+    with unsure.database.transaction() as session:
+        assert campaigns.cancel(session, "c", unsure.clock(), by=None) == 0
+    assert row(unsure).state is SendState.UNKNOWN
+
+
+def test_what_may_have_left_does_not_expire_as_not_sent(unsure):
+    later(unsure, hours=49)
+    unsure.deliver()
+    assert row(unsure).state is SendState.UNKNOWN
 
 
 def test_a_lost_answer_to_words_in_the_chat_is_unknown_and_never_repeated(open_house):

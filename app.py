@@ -22,9 +22,10 @@ from bot.inbox import SqlInbox
 from bot.router import Router
 from clock import Now
 from config import Settings, WeChat
+from handlers import template_limits
 from handlers.context import Context
 from metrics import Metrics
-from models import Database, Vault
+from models import Channel, Database, NoticeKind, Vault
 from scheduler import timetable
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
@@ -128,9 +129,17 @@ def web(parts: Parts, desk: Desk) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
-    rules = tuple(admin.Reason(rule.name, rule.says) for rule in timetable.rules(parts.settings))
-    admin.attach(app, admin.Console(parts.settings, parts.database, parts.now, rules))
+    rules = tuple(admin.Reason(rule.name, rule.says, rule.is_on) for rule in timetable.rules(parts.settings))
+    admin.attach(app, admin.Console(parts.settings, parts.database, parts.now, _wording(parts.settings), rules))
     return app
+
+
+def _wording(settings: Settings) -> admin.Wording:
+    """What the account's template shows of a broadcast; the chat measures it in the same way."""
+    template = ladder.official(settings.wechat).template(Channel.TEMPLATE, NoticeKind.BROADCAST)
+    return admin.Wording(
+        partial(template_limits.room, template, "title"), partial(template_limits.shortened, template)
+    )
 
 
 def _accounts(settings: Settings) -> list[tuple[str, webhook.Account]]:

@@ -40,7 +40,7 @@ ACTS = {
     "export": "导出",
     "export.unmasked": "导出（未遮蔽）",
     "gathering.move": "活动改期",
-    "gathering.topic": "写活动主题",
+    "gathering.topic": "定活动主题",
     "import.holidays": "导入假期",
     "import.people": "导入名册",
     "import.publicity": "导入宣传台账",
@@ -59,8 +59,8 @@ ACTS = {
     "privacy.erase": "删除个人信息",
     "privacy.export": "查阅个人信息",
     "restore": "恢复备份",
-    "rule.off": "关闭定时规则",
-    "rule.on": "打开定时规则",
+    "rule.off": "关闭规则",
+    "rule.on": "打开规则",
     "sending.allow": "允许发送",
     "sending.stop": "停止发送",
     "templates.sync": "同步模板",
@@ -75,7 +75,11 @@ GROUPS = {
     ),
     "sending": (
         "群发和发送",
-        tuple(act for act in ACTS if act.startswith(("broadcast.", "campaign.", "outbox.", "sending."))),
+        tuple(
+            act
+            for act in ACTS
+            if act.startswith(("audience.", "broadcast.", "campaign.", "outbox.", "rule.", "sending."))
+        ),
     ),
     "roll": (
         "名册和考勤",

@@ -32,6 +32,9 @@ PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
+#: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.
+WRITING = Section("console.broadcasts", "群发", OFFICES, "办理")
+DECIDING = Section("console.broadcasts", "群发", frozenset({Role.OFFICE}), "办理")
 GATHERINGS = Section("console.gatherings", "活动", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "办理")
 FIGURES = Section("console.figures", "统计", OFFICES | {Role.AUDITOR}, "办理")
 TASKS = Section("console.tasks", "任务", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
@@ -40,6 +43,8 @@ ACCOUNTS = Section("console.accounts", "账号", frozenset({Role.OFFICE, Role.AU
 #: Making, resetting and closing accounts stands in no menu of its own.
 ACCOUNTS_CHANGE = Section("console.accounts", "账号", frozenset({Role.OFFICE}), "系统")
 RULES = Section("console.rules", "设置", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
+#: Switching a rule, with a reason.
+RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系统")
 #: One's own account; reached by one's name, not by the menu, and by somebody without a post as well.
 MINE = Section("console.mine", "", frozenset())
 

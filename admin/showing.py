@@ -65,7 +65,7 @@ def ago(at: datetime | None, now: datetime) -> str:
 SENDS = {
     SendState.WAITING: "wait", SendState.CLAIMED: "wait", SendState.SENT: "good", SendState.DELIVERED: "good",
     SendState.REFUSED: "bad", SendState.UNREACHABLE: "bad", SendState.EXPIRED: "warn", SendState.UNKNOWN: "warn",
-    SendState.CANCELLED: "off",
+    SendState.CANCELLED: "off", SendState.FOLDED: "wait",
 }  # fmt: skip
 CASES = {CaseState.WAITING: "warn", CaseState.TAKEN: "wait", CaseState.ANSWERED: "good"}
 

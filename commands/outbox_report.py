@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -16,13 +15,12 @@ from commands import parts as made
 from commands.papers import require_writable, write_file
 from errors import RuleBroken
 from models import SendState
-from services import audit, sheets, workbooks
+from services import sheets, workbooks
 from services.sending import by_hand, delivery_report, report_book
 from services.sending.delivery_report import Line, Report
-from services.sending.report_book import ORDER
+from services.sending.report_book import BY_HAND, ORDER, REPORT, Asked
 
 FILE = click.Path(dir_okay=False, path_type=Path)
-REPORT, BY_HAND = "送达报告", "代告名单"
 STATES = {state.label: state for state in SendState}
 
 
@@ -43,7 +41,9 @@ def report(
     What became of a campaign. Every table adds up to the audience; a person in two branches counts once.
     """
     parts = made.parts()
-    asked = Asked(clock.now(), reason.strip(), unmasked)
+    if unmasked and not reason.strip():
+        raise RuleBroken("完整手机号要写明用途，例如 --reason 逐个打电话告知。")
+    asked = Asked(clock.now(), f"命令行用户 {getpass.getuser()}", reason.strip())
     for path in (xlsx, hand):
         if path is not None:
             require_writable(path)
@@ -55,13 +55,13 @@ def report(
         if state is not None:
             _list(session, campaign, STATES[state])
         if xlsx is not None:
-            mark = asked.mark(found, REPORT, is_unmasked=False)
-            files.append(Paper(xlsx, REPORT, report_book.write(session, found, mark), f"{found.whole.total} 人"))
+            content = report_book.write(session, found, asked.mark(found, REPORT))
+            files.append(Paper(xlsx, REPORT, content, f"{found.whole.total} 人", asked))
         if hand is not None:
-            files.append(_by_hand(session, found, hand, asked))
+            files.append(_by_hand(session, found, hand, replace(asked, is_unmasked=unmasked)))
     with parts.database.transaction() as session:
         for paper in files:
-            asked.note(session, found, paper)
+            paper.asked.note(session, found, paper.what, paper.size)
     for paper in files:
         write_file(paper.path, paper.content)
         click.echo(f"{paper.what}：{paper.size}，已写到 {paper.path}。")
@@ -75,44 +75,18 @@ class Paper:
     what: str
     content: bytes
     size: str
-    is_unmasked: bool = False
-
-
-class Asked:
-    """Who wants files, when and what for. Raises RuleBroken for whole telephone numbers without a reason."""
-
-    def __init__(self, at: datetime, reason: str, is_unmasked: bool) -> None:
-        if is_unmasked and not reason:
-            raise RuleBroken("完整手机号要写明用途，例如 --reason 逐个打电话告知。")
-        self.at, self.is_unmasked = at, is_unmasked
-        self._reason = reason or "未写"
-        self._who = f"命令行用户 {getpass.getuser()}"
-
-    def mark(self, found: Report, what: str, *, is_unmasked: bool) -> str:
-        """The line under each table and at the foot of each page."""
-        moment = f"{clock.beijing(self.at):%Y-%m-%d %H:%M}"
-        return (
-            f"法学会助手 {what} {found.name}，{moment}（北京时间），由 {self._who} 导出，用途：{self._reason}；"
-            f"手机号{'未隐去' if is_unmasked else '已隐去'}"
-        )
-
-    def note(self, session: Session, found: Report, paper: Paper) -> None:
-        """Before the file is there, the audit knows of it."""
-        masked = "未隐去" if paper.is_unmasked else "已隐去"
-        details = f"{paper.what}，{paper.size}，由 {self._who}；用途：{self._reason}；手机号{masked}"
-        act = "export.unmasked" if paper.is_unmasked else "export"
-        audit.note(session, self.at, None, act, found.name, details)
+    asked: Asked
 
 
 def _by_hand(session: Session, found: Report, path: Path, asked: Asked) -> Paper:
-    mark = asked.mark(found, BY_HAND, is_unmasked=asked.is_unmasked)
+    mark = asked.mark(found, BY_HAND)
     pages = list(by_hand.lists(session, found.name, asked.at, is_unmasked=asked.is_unmasked))
     if path.suffix.lower() == ".csv":
         content, _count = sheets.write(by_hand.table(pages), f"{mark}；")
     else:
         content = workbooks.write([by_hand.sheet(pages)], mark)
     size = f"{len(pages)} 个支部，{sum(len(page.people) for page in pages)} 人"
-    return Paper(path, BY_HAND, content, size, asked.is_unmasked)
+    return Paper(path, BY_HAND, content, size, asked)
 
 
 def _shown(found: Report) -> list[str]:

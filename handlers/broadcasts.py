@@ -17,9 +17,9 @@ from handlers.broadcast_report import latest, report
 from handlers.context import Context
 from handlers.own_words import behind
 from handlers.template_limits import Room
-from models import Branch, BranchKind, Broadcast, BroadcastState, Channel, County, NoticeKind, Post, Role, Topic
-from services import people
-from services.sending import audience, broadcasts, forecast
+from models import BranchKind, Broadcast, BroadcastState, Channel, County, NoticeKind, Post, Role, Topic
+from services import branches, people
+from services.sending import audience, broadcast_text, broadcasts, forecast
 from services.sending.audience import Audience
 from services.sending.audience_terms import SHORT_KINDS
 
@@ -45,12 +45,8 @@ def router(context: Context) -> Router:
         return template_limits.room(template, "title", most)
 
     def read_title(_turn: Turn, text: str, said: Said) -> str:
-        title, space = words.tidy(text), longest(said)
-        if not title:
-            raise Misunderstood("标题不能为空。")
-        if len(title) > space.characters:
-            raise Misunderstood(f"标题有 {len(title)} 个字，{space.place}最多显示 {space.characters} 个字，请缩短。")
-        return title
+        space = longest(said)
+        return broadcast_text.title(words.tidy(text), space.place, space.characters)
 
     def preview(turn: Turn, said: Said) -> str:
         row = _draft(turn, said, means)
@@ -208,23 +204,16 @@ def _read_place(turn: Turn, text: str, said: Said) -> str:
 
 def _read_branch(turn: Turn, text: str) -> str:
     name = words.tidy(text).replace(" ", "")
-    found = turn.session.scalars(
-        sa.select(Branch.name).where(Branch.name.contains(name, autoescape=True)).order_by(Branch.id).limit(9)
-    ).all()
-    if name in found or len(found) == 1:
-        return name if name in found else found[0]
+    found = branches.called(turn.session, name)
+    if len(found) == 1:
+        return found[0]
     if not found:
         raise Misunderstood(f"没有名称含“{name[:20]}”的支部。")
     raise Misunderstood("有几个支部符合，请写得更全些：\n" + "\n".join(f"· {tap(each)}" for each in found[:8]))
 
 
 def _read_words(_turn: Turn, text: str, _said: Said) -> str:
-    body = text.strip()
-    if not body:
-        raise Misunderstood("正文不能为空。")
-    if len(body) > broadcasts.LONGEST_TEXT:
-        raise Misunderstood(f"正文有 {len(body)} 个字，最多 {broadcasts.LONGEST_TEXT} 个字，请缩短。")
-    return body
+    return broadcast_text.body(text)
 
 
 def _draft(turn: Turn, said: Said, means: forecast.Means) -> Broadcast:

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from errors import Misunderstood
 from models import AuditEntry, AuditSeal, Switch
 
-__all__ = ["AuditEntry", "Report", "note", "opened_for_restore", "seal", "verify"]
+__all__ = ["AuditEntry", "Report", "note", "opened_for_restore", "reason", "seal", "verify"]
 
 START = "0" * 64
 #: Sealed in one transaction.
@@ -25,6 +26,7 @@ LOOK_BACK = 5000
 #: While this switch is on, in the transaction of a restore, the triggers let the audit be replaced.
 RESTORING = "audit_restore"
 SHOWN_BREAKS = 20
+SHORTEST_REASON, LONGEST_REASON = 4, 100
 
 
 def note(
@@ -32,6 +34,14 @@ def note(
 ) -> None:
     """Add one line, in the transaction of what it tells about."""
     session.add(AuditEntry(at=at, person_id=person_id, act=act, subject=subject[:64], details=details))
+
+
+def reason(said: str, what: str, example: str) -> str:
+    """Why somebody does what leaves a trace, as it is kept. Raises Misunderstood without one."""
+    why = " ".join(said.split())
+    if not SHORTEST_REASON <= len(why) <= LONGEST_REASON:
+        raise Misunderstood(f"请写明{what}，{SHORTEST_REASON}–{LONGEST_REASON} 个字，例如“{example}”。")
+    return why
 
 
 # --- the chain -----------------------------------------------------------------------------------------------

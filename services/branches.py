@@ -63,6 +63,14 @@ class Line:
     members: int
 
 
+def called(session: Session, words: str, limit: int = 9) -> list[str]:
+    """The full names of branches that contain these words; the very name alone if there is one."""
+    found = sa.select(Branch.name).where(Branch.name.contains(words, autoescape=True)).order_by(Branch.id)
+    if session.scalar(sa.select(Branch.id).where(Branch.name == words)) is not None:
+        return [words]
+    return list(session.scalars(found.limit(limit)))
+
+
 def lines(session: Session, rows: Sequence[Branch], on: date) -> list[Line]:
     """Secretaries and numbers of members for some branches, with two statements."""
     ids = [row.id for row in rows]

@@ -23,7 +23,6 @@ from models import (
     Notice,
     NoticeKind,
     Outgoing,
-    Person,
     Presence,
     SendState,
     Station,
@@ -31,6 +30,7 @@ from models import (
 from services.branches import CITY_LEVEL
 from services.organisations import CITY
 from services.scope import Scope
+from services.sending.broadcasts import TEST
 
 WEEKS = 12
 CAMPAIGNS = 12
@@ -164,12 +164,15 @@ def campaigns(session: Session, scope: Scope, keys: list[str] | None = None) -> 
     """The last notices to many, counted over the people of the scope; or the ones that are named."""
     newest = sa.func.max(Notice.queued_at)
     question = sa.select(Notice.campaign, Notice.kind, newest).group_by(Notice.campaign, Notice.kind)
-    question = question.where(Notice.kind.in_(MANY) if keys is None else Notice.campaign.in_(keys))
+    if keys is None:
+        question = question.where(Notice.kind.in_(MANY), Notice.campaign.not_like(f"{TEST}%"))
+    else:
+        question = question.where(Notice.campaign.in_(keys))
     named = session.execute(question.order_by(newest.desc()).limit(CAMPAIGNS if keys is None else len(keys))).all()
     counts: dict[str, dict[SendState, int]] = {}
     rows = session.execute(
         sa.select(Outgoing.campaign, Outgoing.state, sa.func.count())
-        .where(Outgoing.campaign.in_([row[0] for row in named]), _of_scope(scope))
+        .where(Outgoing.campaign.in_([row[0] for row in named]), scope.outgoing)
         .group_by(Outgoing.campaign, Outgoing.state)
     )
     for key, state, count in rows:
@@ -179,22 +182,3 @@ def campaigns(session: Session, scope: Scope, keys: list[str] | None = None) -> 
         for key, kind, at in named
         if scope.is_city or key in counts
     ]
-
-
-def recipients(scope: Scope, key: str, state: SendState | None) -> sa.Select[Outgoing]:
-    """The rows behind a campaign's figures, by name."""
-    question = (
-        sa.select(Outgoing)
-        .outerjoin(Person, Person.id == Outgoing.person_id)
-        .options(sa.orm.contains_eager(Outgoing.person))
-        .where(Outgoing.campaign == key, _of_scope(scope))
-    )
-    if state is not None:
-        question = question.where(Outgoing.state == state)
-    return question.order_by(Person.search_key, Outgoing.id)
-
-
-def _of_scope(scope: Scope) -> sa.ColumnElement[bool]:
-    if scope.is_city:
-        return sa.true()
-    return Outgoing.person_id.in_(sa.select(Person.id).where(scope.people))

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from clock import say_moment
-from errors import Misunderstood
 from models import (
     Affiliation,
     Branch,
@@ -30,7 +29,6 @@ from services import audit, people
 from services.scope import Scope
 from services.sending import reach
 
-SHORTEST_REASON, LONGEST_REASON = 4, 100
 NOTICES = 10
 
 
@@ -187,8 +185,6 @@ def _reach(session: Session, person_id: int, at: datetime) -> list[Reach]:
 
 def reveal_phone(session: Session, person: Person, reason: str, at: datetime, *, by: int) -> str:
     """The whole number, for a reason that stays in the audit. Raises Misunderstood without one."""
-    why = reason.strip()
-    if not SHORTEST_REASON <= len(why) <= LONGEST_REASON:
-        raise Misunderstood(f"请写明为什么要看，{SHORTEST_REASON}–{LONGEST_REASON} 个字，例如“核对联系电话”。")
+    why = audit.reason(reason, "为什么要看", "核对联系电话")
     audit.note(session, at, by, "people.phone_shown", f"person:{person.id}", why)
     return person.phone or ""

@@ -20,6 +20,7 @@ from models import (
     CaseState,
     Consultation,
     Gathering,
+    Outgoing,
     Person,
     Post,
     Role,
@@ -113,6 +114,13 @@ class Scope:
             return sa.true()
         return sa.or_(Broadcast.author_id == self.person_id, Broadcast.county_id.in_(self.county_ids))
 
+    @property
+    def outgoing(self) -> Condition:
+        """Messages to people of the scope: a county office sees its own part of a notice to the whole city."""
+        if self.is_city:
+            return sa.true()
+        return Outgoing.person_id.in_(sa.select(Person.id).where(self.people))
+
     def holds(self, *roles: Role) -> bool:
         return bool(self.roles & set(roles))
 
@@ -183,6 +191,22 @@ def broadcast(session: Session, scope: Scope, broadcast_id: int) -> Broadcast:
             .where(Broadcast.id == broadcast_id, scope.broadcasts)
         )
     )
+
+
+def steered(session: Session, scope: Scope, campaign: str) -> None:
+    """Whether a campaign is theirs to hold or end: for a county, only what it wrote. Raises NotFound."""
+    if scope.is_city:
+        return
+    kind, _, number = campaign.partition(":")
+    if kind != "broadcast" or not (number.isascii() and number.isdecimal()):
+        raise NotFound(OUTSIDE)
+    broadcast(session, scope, int(number))
+
+
+def message(session: Session, scope: Scope, row_id: int) -> Outgoing:
+    """One row of the outbox with its person. Raises NotFound."""
+    question = sa.select(Outgoing).options(joinedload(Outgoing.person), joinedload(Outgoing.notice))
+    return _one(session.scalar(question.where(Outgoing.id == row_id, scope.outgoing)))
 
 
 def gathering(session: Session, scope: Scope, gathering_id: int) -> Gathering:

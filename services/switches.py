@@ -68,7 +68,18 @@ def is_rule_on(session: Session, rule: str, *, usually: bool) -> bool:
     return usually if switch is None else switch.is_on
 
 
-def switch_rule(session: Session, rule: str, at: datetime, *, on: bool) -> None:
-    """Switch a rule on or off; what comes due while it is off is decided as switched off, not put off."""
-    session.merge(Switch(name=RULE + rule, is_on=on, since=at, note=""))
-    audit.note(session, at, None, "rule.on" if on else "rule.off", RULE + rule)
+def switch_rule(
+    session: Session, rule: str, at: datetime, *, on: bool, by: int | None = None, note: str = ""
+) -> None:
+    """Switch a rule on or off; what comes due while it is off is decided as switched off, not put off.
+
+    `by` is nobody for the command line.
+    """
+    session.merge(Switch(name=RULE + rule, is_on=on, since=at, note=note[:128]))
+    audit.note(session, at, by, "rule.on" if on else "rule.off", RULE + rule, note or None)
+
+
+def rules(session: Session) -> dict[str, Switch]:
+    """The rules that somebody has switched, by name."""
+    rows = session.scalars(sa.select(Switch).where(Switch.name.startswith(RULE)))
+    return {row.name.removeprefix(RULE): row for row in rows}

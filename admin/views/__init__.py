@@ -10,12 +10,15 @@ from admin.views import (
     branches,
     broadcasts,
     cases,
+    drafting,
     figures,
     gatherings,
     mine,
     people,
+    reports,
     rules,
     search,
+    sending,
     stations,
     tasks,
     today,
@@ -23,7 +26,8 @@ from admin.views import (
 from admin.views.context import Console
 
 PAGES = (
-    today, search, branches, people, stations, cases, broadcasts, gatherings, figures, tasks, audit, accounts, rules,
+    today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
+    gatherings, figures, tasks, audit, accounts, rules,
     mine,
 )  # fmt: skip
 

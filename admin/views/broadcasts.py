@@ -1,4 +1,4 @@
-"""群发: what was written, and what became of every notice to many, down to one person."""
+"""群发: what was written, what waits for a second person, what went to many."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from sqlalchemy.orm import joinedload
 
 from admin import pages as paging
 from admin.guard import section, visitor
-from admin.navigation import BROADCASTS
+from admin.navigation import BROADCASTS, DECIDING, WRITING
 from admin.views.context import Console
-from errors import NotFound
-from models import Broadcast, SendState
-from services import figures, scope
-from services.sending import broadcasts
+from models import Broadcast, CampaignState
+from services import figures
+from services.sending import broadcasts, campaigns
 
 
 def register(pages: Blueprint, console: Console) -> None:
@@ -34,23 +33,15 @@ def register(pages: Blueprint, console: Console) -> None:
             return render_template(
                 "console/broadcasts.html", page=page, rows=rows, campaign=broadcasts.campaign,
                 counted={each.key: each for each in figures.campaigns(session, seen, keys)},
-                campaigns=figures.campaigns(session, seen),
+                campaigns=figures.campaigns(session, seen), may_write=bool(seen.roles & WRITING.roles),
+                halted={row.name: row for row in campaigns.halted(session)}, states=CampaignState,
+                waiting=broadcasts.to_approve(session, seen.person_id) if seen.roles & DECIDING.roles else [],
             )  # fmt: skip
 
-    @pages.get("/broadcasts/report/<key>")
-    @section(BROADCASTS)
-    def report(key: str) -> str:
-        seen, state = visitor().scope, paging.chosen("state", SendState)
+    @pages.get("/broadcasts/approvals")
+    @section(DECIDING)
+    def approvals() -> str:
         with console.database.reading() as session:
-            found = figures.campaigns(session, seen, [key])
-            if not found:
-                raise NotFound(scope.OUTSIDE)
-            number = key.removeprefix("broadcast:")
-            row = scope.broadcast(session, seen, int(number)) if key != number and number.isdigit() else None
-            question = figures.recipients(seen, key, state)
-            page = paging.page(session, question, "人")
-            return render_template(
-                "console/report.html", campaign=found[0], state=state, states=list(SendState), page=page,
-                broadcast=row, audience=broadcasts.audience_label(session, row) if row else "",
-                rows=session.scalars(question.offset(page.start).limit(paging.SIZE)).all(),
-            )  # fmt: skip
+            waiting = broadcasts.to_approve(session, visitor().person_id)
+            labels = {row.id: broadcasts.audience_label(session, row) for row in waiting}
+            return render_template("console/approvals.html", rows=waiting, labels=labels)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from clock import Now
 from config import Settings
 from models import Database
+from services.sending import ladder, quotas
+from services.sending.forecast import Means
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,26 @@ class Reason:
 
     name: str
     says: str
+    #: How it stands while nobody has switched it; None for what is always on.
+    usually: bool | None = None
+
+
+class Room(Protocol):
+    """Where a text goes, and how many characters of it are shown there."""
+
+    @property
+    def place(self) -> str: ...
+
+    @property
+    def characters(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What WeChat's template shows of a title (of at most so many characters) and of the words."""
+
+    room: Callable[[int], Room]
+    shortened: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +48,11 @@ class Console:
     settings: Settings
     database: Database
     now: Now
+    wording: Wording
     rules: tuple[Reason, ...] = ()
+
+    @property
+    def means(self) -> Means:
+        """What the official account has to send with."""
+        sending = self.settings.sending
+        return Means(ladder.official(self.settings.wechat), quotas.daily(sending), sending)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from admin.guard import section, visitor
-from admin.navigation import CASES, GATHERINGS, PEOPLE, TASKS, TODAY
+from admin.navigation import CASES, DECIDING, GATHERINGS, PEOPLE, TASKS, TODAY
 from admin.views.context import Console
 from services import overview
+from services.sending import broadcasts
 
 
 def register(pages: Blueprint, console: Console) -> None:
@@ -24,6 +25,8 @@ def register(pages: Blueprint, console: Console) -> None:
                 shown["waiting"] = overview.oldest_waiting(session, scope)
             if scope.roles & GATHERINGS.roles:
                 shown["gatherings"], shown["gathering_count"], shown["present"] = overview.today(session, scope, at)
+            if scope.roles & DECIDING.roles:
+                shown["approvals"] = len(broadcasts.to_approve(session, scope.person_id))
             if scope.roles & PEOPLE.roles:
                 shown["claims"] = overview.claims(session, scope)
         return render_template("console/today.html", **shown)

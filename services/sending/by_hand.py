@@ -37,7 +37,14 @@ class BranchList:
     people: list[Reached]
 
 
-def lists(session: Session, name: str, at: datetime, *, is_unmasked: bool = False) -> Iterator[BranchList]:
+def lists(
+    session: Session,
+    name: str,
+    at: datetime,
+    *,
+    is_unmasked: bool = False,
+    within: sa.ColumnElement[bool] | None = None,
+) -> Iterator[BranchList]:
     """A page for each branch in which somebody was not reached. Raises NotFound.
 
     Who declined such notices is left in peace, and citizens are nobody's to tell.
@@ -46,7 +53,7 @@ def lists(session: Session, name: str, at: datetime, *, is_unmasked: bool = Fals
     told: dict[int, str] = {}
     missed = (
         one
-        for one in delivery_report.people(session, name, *TO_TELL, is_unmasked=is_unmasked)
+        for one in delivery_report.people(session, name, *TO_TELL, is_unmasked=is_unmasked, within=within)
         if one.place != delivery_report.CITIZENS and not delivery_report.is_declined(one.reason)
     )
     for branch_id, some in groupby(missed, key=lambda one: one.branch_id):

@@ -195,12 +195,14 @@ def retry_failed(session: Session, name: str, at: datetime, *, by: int | None, n
     return int(again.rowcount)  # type: ignore[attr-defined]
 
 
-def unknown(session: Session, name: str | None = None, limit: int = 1000) -> list[Outgoing]:
+def unknown(
+    session: Session, name: str | None = None, limit: int = 1000, *, within: sa.ColumnElement[bool] | None = None
+) -> list[Outgoing]:
     """The rows of which nobody knows whether they arrived, with their people, the oldest first."""
     rows = (
         sa.select(Outgoing)
         .options(sa.orm.joinedload(Outgoing.person))
-        .where(Outgoing.state == SendState.UNKNOWN)
+        .where(Outgoing.state == SendState.UNKNOWN, *([] if within is None else [within]))
         .order_by(Outgoing.claimed_at, Outgoing.id)
         .limit(limit)
     )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -78,6 +79,7 @@ class Reached:
 
     row_id: int
     notice_id: int
+    person_id: int | None
     name: str
     phone: str
     branch_id: int | None
@@ -90,10 +92,24 @@ class Reached:
     settled_at: datetime | None
 
 
-def report(session: Session, name: str) -> Report:
-    """The figures of a campaign. Raises NotFound."""
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One figure of a report: the people in a state, a place, a kind of branch, a way or a reason, or all of these."""
+
+    states: tuple[SendState, ...] = ()
+    place: str = ""
+    kind: str = ""
+    way: str = ""
+    reason: str = ""
+    #: Who may be looked at at all: a condition on the outbox, as `services/scope.py` gives it.
+    within: sa.ColumnElement[bool] | None = None
+
+
+def report(session: Session, name: str, within: sa.ColumnElement[bool] | None = None) -> Report:
+    """The figures of a campaign; with `within` those of some of its people only, and then without what was expected
+    of all. Raises NotFound."""
     row = campaigns.get(session, name)
-    found = _rows(name, beijing_date(row.begun_at)).order_by(None).subquery()
+    found = _rows(name, beijing_date(row.begun_at), Slice(within=within)).order_by(None).subquery()
     kinds = (found.c.place, found.c.kind, found.c.state, found.c.channel, found.c.reason)
     counted = session.execute(sa.select(*kinds, sa.func.count()).group_by(*kinds)).all()
     whole: Counter[SendState] = Counter()
@@ -114,7 +130,7 @@ def report(session: Session, name: str) -> Report:
         _lines(places, [CITY, *counties, ELSEWHERE, CITIZENS]),
         _lines(branches, [*(kind.label for kind in BranchKind), ELSEWHERE, CITIZENS]),
         [(state, reason, many) for (state, reason), many in reasons.most_common()],
-        _expected(session, name), ways,
+        _expected(session, name) if within is None else None, ways,
     )  # fmt: skip
 
 
@@ -156,22 +172,36 @@ def _expected(session: Session, name: str) -> dict[str, int] | None:
 # --- the people behind the figures ---------------------------------------------------------------------------
 
 
-def people(session: Session, name: str, *states: SendState, is_unmasked: bool = False) -> Iterator[Reached]:
+def people(
+    session: Session,
+    name: str,
+    *states: SendState,
+    is_unmasked: bool = False,
+    within: sa.ColumnElement[bool] | None = None,
+) -> Iterator[Reached]:
     """Everybody of a campaign, or those in these states, branch by branch and by name. Raises NotFound.
 
     They are read as they are asked for, some thousands at a time.
     """
-    on = beijing_date(campaigns.get(session, name).begun_at)
-    rows = _rows(name, on, *states)
+    rows = matching(session, name, Slice(states, within=within))
     for row in session.execute(rows, execution_options={"yield_per": AT_ONCE}):
-        yield Reached(
-            row.id, row.notice_id, row.name or CITIZENS, (row.phone or "") if is_unmasked else mask(row.phone),
-            row.branch_id, row.branch or "", row.place, _kind(row.kind, row.place), row.state, row.channel,
-            row.reason or "", row.settled_at,
-        )  # fmt: skip
+        yield reached(row, is_unmasked=is_unmasked)
 
 
-def _rows(name: str, on: date, *states: SendState) -> sa.Select[tuple[object, ...]]:
+def matching(session: Session, name: str, of: Slice) -> sa.Select[tuple[Any, ...]]:
+    """The question behind one figure, for a list in pages; `reached` reads its rows. Raises NotFound."""
+    return _rows(name, beijing_date(campaigns.get(session, name).begun_at), of)
+
+
+def reached(row: sa.Row[tuple[Any, ...]], *, is_unmasked: bool = False) -> Reached:
+    return Reached(
+        row.id, row.notice_id, row.person_id, row.name or CITIZENS,
+        (row.phone or "") if is_unmasked else mask(row.phone), row.branch_id, row.branch or "", row.place,
+        _kind(row.kind, row.place), row.state, row.channel, row.reason or "", row.settled_at,
+    )  # fmt: skip
+
+
+def _rows(name: str, on: date, of: Slice) -> sa.Select[tuple[Any, ...]]:
     """One row a recipient, each with the one branch where they count on that day."""
     # Looked up person by person along an index: as a window over all affiliations it took SQLite minutes.
     home = (
@@ -182,17 +212,16 @@ def _rows(name: str, on: date, *states: SendState) -> sa.Select[tuple[object, ..
         .correlate(Outgoing)
         .scalar_subquery()
     )
-    meant = Outgoing.campaign == name, *([Outgoing.state.in_(states)] if states else [])
-    row = sa.select(Outgoing, home.label("home")).where(*meant).subquery()
+    row = sa.select(Outgoing, home.label("home")).where(Outgoing.campaign == name, *_asked(of)).subquery()
     place = sa.case(
         (row.c.person_id.is_(None), CITIZENS),
         (Branch.id.is_(None), ELSEWHERE),
         (County.id.is_(None), CITY),
         else_=County.name,
     )
-    return (
+    question = (
         sa.select(
-            row.c.id, row.c.notice_id, Person.name.label("name"), Person.phone, Branch.id.label("branch_id"),
+            row.c.id, row.c.notice_id, row.c.person_id, Person.name.label("name"), Person.phone, Branch.id.label("branch_id"),
             Branch.name.label("branch"), place.label("place"), Branch.kind, row.c.state, row.c.channel, row.c.reason,
             row.c.settled_at,
         )
@@ -202,3 +231,40 @@ def _rows(name: str, on: date, *states: SendState) -> sa.Select[tuple[object, ..
         .outerjoin(County, County.id == Branch.county_id)
         .order_by(Branch.id, Person.name, row.c.id)
     )  # fmt: skip
+    if of.place:
+        question = question.where(place == of.place)
+    if of.kind:
+        known = next((kind for kind in BranchKind if kind.label == of.kind), None)
+        question = question.where(place == of.kind if known is None else Branch.kind == known)
+    return question
+
+
+def _asked(of: Slice) -> Iterator[sa.ColumnElement[bool]]:
+    """A slice as conditions on the outbox."""
+    if of.within is not None:
+        yield of.within
+    if of.states:
+        yield Outgoing.state.in_(of.states)
+    if of.reason:
+        yield Outgoing.reason == of.reason
+    if of.way:
+        yield _went(of.way)
+
+
+def _went(way: str) -> sa.ColumnElement[bool]:
+    """`_way` as a question."""
+    handed_over = sa.and_(Outgoing.state.in_(HANDED_OVER), Outgoing.channel.is_not(None))
+    channel = next((each for each in Channel if each.label == way), None)
+    if channel is not None:
+        return sa.and_(handed_over, Outgoing.channel == channel)
+    unreachable = Outgoing.state == SendState.UNREACHABLE
+    declined = Outgoing.reason.startswith(preferences.DECLINED.partition("{")[0])
+    if way in {NO_ACCOUNT, UNFOLLOWED}:
+        return sa.and_(unreachable, Outgoing.reason == way)
+    if way == DECLINED:
+        return sa.and_(unreachable, declined)
+    if way == forecast.NO_WAY:
+        others = sa.or_(Outgoing.reason.in_((NO_ACCOUNT, UNFOLLOWED)), declined)
+        return sa.and_(unreachable, sa.or_(Outgoing.reason.is_(None), ~others))
+    state = next((each for each in SendState if each.label == way), None)
+    return sa.false() if state is None else sa.and_(Outgoing.state == state, ~handed_over)

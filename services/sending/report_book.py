@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from clock import say_moment
+from clock import beijing, say_moment
 from models import SendState
-from services import workbooks
+from services import audit, workbooks
 from services.sending import delivery_report
 from services.sending.delivery_report import Line, Reached, Report
 from services.workbooks import Sheet
@@ -19,10 +22,41 @@ ORDER = (
     SendState.EXPIRED, SendState.CANCELLED, SendState.FOLDED, SendState.WAITING, SendState.CLAIMED,
 )  # fmt: skip
 STATES = tuple(state.label for state in ORDER)
+REPORT, BY_HAND = "送达报告", "代告名单"
 NUMBERS = (10,) * (len(ORDER) + 1)
 
 
-def write(session: Session, report: Report, mark: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who wants a paper about a campaign, when and what for; `by` is nobody on the command line."""
+
+    at: datetime
+    who: str
+    reason: str
+    by: int | None = None
+    is_unmasked: bool = False
+
+    def mark(self, found: Report, what: str) -> str:
+        """The line under each table and at the foot of each page."""
+        moment = f"{beijing(self.at):%Y-%m-%d %H:%M}"
+        return (
+            f"法学会助手 {what} {found.name}，{moment}（北京时间），由 {self.who} 导出，用途：{self.reason or '未写'}；"
+            f"手机号{self._masked}"
+        )
+
+    def note(self, session: Session, found: Report, what: str, size: str) -> None:
+        """Before the paper is there, the audit knows of it."""
+        details = f"{what}，{size}，由 {self.who}；用途：{self.reason or '未写'}；手机号{self._masked}"
+        audit.note(
+            session, self.at, self.by, "export.unmasked" if self.is_unmasked else "export", found.name, details
+        )
+
+    @property
+    def _masked(self) -> str:
+        return "未隐去" if self.is_unmasked else "已隐去"
+
+
+def write(session: Session, report: Report, mark: str, within: sa.ColumnElement[bool] | None = None) -> bytes:
     """The workbook as a file. Telephone numbers are masked; every figure can be found in 名单 by its filter columns."""
     pages = [
         workbooks.table("汇总", ("项目", "预计人数", "实际人数"), (60, 12, 12), _summary(report)),
@@ -32,7 +66,7 @@ def write(session: Session, report: Report, mark: str) -> bytes:
             "名单",
             ("县（市）区", "支部类型", "支部", "姓名", "手机号", "下落", "途径", "原因", "时间"),
             (12, 22, 36, 12, 14, 10, 10, 44, 18),
-            map(_person, delivery_report.people(session, report.name)),
+            map(_person, delivery_report.people(session, report.name, within=within)),
         ),
     ]
     return workbooks.write(pages, mark)

@@ -5,7 +5,20 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Branch, Consultation, Gathering, Notice, NoticeKind, Person, Post, Role, Station
+from models import (
+    Branch,
+    Broadcast,
+    BroadcastState,
+    Consultation,
+    Gathering,
+    Outgoing,
+    Person,
+    Post,
+    Role,
+    SendState,
+    Station,
+)
+from tests.console import sent
 from tests.console.conftest import Office
 
 #: Before the login, or on the way; they have tests of their own.
@@ -15,6 +28,7 @@ NOWHERE = "console.unknown"
 
 def of(office: Office) -> dict[str, str]:
     """Endpoint → an address that the city office may open."""
+    sent.ensure(office)
     with office.database.reading() as session:
         examples = _examples(session)
     rules = [rule for rule in office.app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
@@ -32,7 +46,11 @@ def _examples(session: Session) -> dict[str, object]:
         sa.select(Post.person_id, Post.branch_id).where(Post.role == Role.SECRETARY).order_by(Post.id).limit(1)
     )
     person_id, branch_id = session.execute(secretary).one()
-    notice = sa.select(Notice.campaign).where(Notice.kind == NoticeKind.STUDY_DAY).limit(1)
+    waiting = sa.select(Broadcast.id).where(
+        Broadcast.state == BroadcastState.SUBMITTED, Broadcast.county_id.is_(None)
+    )
+    unknown = sa.select(Outgoing).where(Outgoing.state == SendState.UNKNOWN).order_by(Outgoing.id).limit(1)
+    row = session.scalars(unknown).one()
     return {
         "person_id": person_id,
         "branch_id": branch_id,
@@ -41,7 +59,10 @@ def _examples(session: Session) -> dict[str, object]:
             sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)
         ),
         "number": session.scalar(sa.select(Consultation.number).order_by(Consultation.id.desc()).limit(1)),
-        "key": session.scalar(notice),
+        "broadcast_id": session.scalar(waiting.order_by(Broadcast.id).limit(1)),
+        "key": row.campaign,
+        "row_id": row.id,
+        "act": "cancel",
         "branch": session.scalar(sa.select(sa.func.min(Branch.id))),
         "person": session.scalar(sa.select(sa.func.min(Person.id))),
     }

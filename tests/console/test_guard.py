@@ -16,6 +16,8 @@ from models import (
     Affiliation,
     AuditEntry,
     Branch,
+    Broadcast,
+    BroadcastState,
     CaseState,
     CaseStep,
     Consultation,
@@ -23,6 +25,7 @@ from models import (
     Gathering,
     Matter,
     NoticeKind,
+    Outgoing,
     Person,
     Post,
     Role,
@@ -76,6 +79,13 @@ def office(office):
             people = [Recipient(person_of(session, county), None)]
             letter = Letter(NoticeKind.STUDY_DAY, f"study_day:{county}", {"text": "t"}, people)
             outbox.queue(session, letter, at)
+        session.add(
+            Broadcast(
+                author_id=person_of(session, ELSEWHERE), audience="全体", title="外县的事", words="外县的话", code="1234",
+                county_id=session.scalar(sa.select(County.id).where(County.name == ELSEWHERE)), written_at=at,
+                state=BroadcastState.SUBMITTED, people_count=1, reachable_count=0,
+            )
+        )  # fmt: skip
     return office
 
 
@@ -97,6 +107,9 @@ def foreign(office) -> dict[str, object]:
             "gathering_id": one(Gathering.id, (Branch, Branch.id == Gathering.branch_id), county),
             "number": "ZX261125-0001",
             "key": f"study_day:{ELSEWHERE}",
+            "act": "pause",
+            "broadcast_id": session.scalar(sa.select(Broadcast.id).where(Broadcast.title == "外县的事")),
+            "row_id": session.scalar(sa.select(Outgoing.id).where(Outgoing.campaign == f"study_day:{ELSEWHERE}")),
             "session_id": 1,
             "name": "office",
             "_rest": "nothing",
@@ -176,6 +189,7 @@ def test_no_page_names_what_lies_outside_the_scope(office):
             session.get_one(Branch, values["branch_id"]).name,
             session.get_one(Station, values["station_id"]).name,
             values["number"],
+            "外县的事",
         }
     visitor = office.visitor("county")
     for rule in rules(office, method="GET", with_parts=False):

@@ -298,7 +298,7 @@ def test_a_report_foots_to_its_audience_and_names_the_reasons(office):
     tiles = re.findall(r'<a class="tile"[^>]*><strong>(\d+)</strong>', answer.get_data(as_text=True))
     assert sum(map(int, tiles)) == 40
     assert "对象 40 人" in page
-    assert "未绑定微信" in text(visitor.open("/console/broadcasts/report/broadcast:999?state=unreachable"))
+    assert "未绑定微信" in text(visitor.open("/console/broadcasts/report/broadcast:999/people?state=unreachable"))
 
 
 def test_every_rule_on_the_tasks_page_has_its_reason(office):
@@ -424,9 +424,6 @@ class Nesting(HTMLParser):
 @pytest.mark.parametrize("name", ["office", "secretary"])
 def test_every_page_is_well_nested(office, case, name):
     visitor = office.visitor(name)
-    with office.database.transaction() as session:
-        letter = Letter(NoticeKind.STUDY_DAY, "study_day:x", {"text": "t"}, outbox.accounts_of(session, [1]))
-        outbox.queue(session, letter, office.clock.at)
     for path in addresses.of(office).values():
         page = Nesting()
         page.feed(visitor.open(path).get_data(as_text=True))

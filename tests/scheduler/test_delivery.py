@@ -13,16 +13,10 @@ import sqlalchemy as sa
 from bot.door import Door
 from clock import parse_instant
 from models import Channel, Follower, NoticeKind, Outgoing, SendState
-<<<<<<< HEAD
 from services import switches
-from services.sending import fates, outbox
+from services.sending import campaigns, fates, outbox
 from services.sending.fates import Fate
 from services.sending.outbox import Letter, Recipient
-=======
-from services import campaigns, fates, outbox, switches
-from services.fates import Fate
-from services.outbox import Letter, Recipient
->>>>>>> wt-drill
 
 TEMPLATE, CUSTOMER, TOKEN = (
     "/cgi-bin/message/template/send", "/cgi-bin/message/custom/send", "/cgi-bin/stable_token",

@@ -46,6 +46,8 @@ SLICE_SECONDS = 30.0
 GATHER_SECONDS = 0.2
 #: How often those that gather look whether more rows can leave.
 GLANCE_SECONDS = 0.02
+#: How long a sender that has to finish waits for the pace before it looks again.
+BREATH_SECONDS = 0.1
 #: How long a stopping sender waits for the answers that are still out.
 STOP_SECONDS = 12.0
 #: So many equal fatal answers in a row stop a campaign (§5, general rules).
@@ -107,12 +109,24 @@ class Delivery:
             self._settle(self._answers())
         return claimed
 
-    def run_until_empty(self, limit: int = 100_000) -> int:
-        """Send all that is due now, for `tick --at`. Returns how many rows were claimed."""
-        total = 0
-        while total < limit and (sent := self.run()):
-            total += sent
+    def run_until_empty(self, most_seconds: float = 3600.0) -> int:
+        """Send all that is due now, however long the pace makes it wait, for `tick --at`. Returns how many rows."""
+        total, ends = 0, time.monotonic() + most_seconds
+        while time.monotonic() < ends:
+            total += (sent := self.run())
+            if not sent and not self._waits_for_the_pace():
+                break
+            if not sent:
+                time.sleep(BREATH_SECONDS)
         return total
+
+    def _waits_for_the_pace(self) -> bool:
+        """Whether rows are due and only the pace holds them; with a clock that stands still nobody could wait."""
+        if self._wall is self._now:
+            return False
+        with self._database.reading() as session:
+            is_stopped = switches.no_send(session) is not None
+            return not is_stopped and fates.is_work_waiting(session, self._now(), queued_at=self._only_queued_at)
 
     def stop(self) -> None:
         """Claim nothing more, hear the answers that are still out, and let the others see that we have gone."""

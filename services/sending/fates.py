@@ -239,9 +239,12 @@ def senders(session: Session, at: datetime) -> int:
     return session.scalar(alive) or 0
 
 
-def is_work_waiting(session: Session, at: datetime) -> bool:
-    """Whether any row could be claimed now."""
-    return session.scalar(sa.select(Outgoing.id).where(*_may_leave(session, at)).limit(1)) is not None
+def is_work_waiting(session: Session, at: datetime, *, queued_at: datetime | None = None) -> bool:
+    """Whether any row could be claimed now; with `queued_at`, of those that were queued at that instant."""
+    asked = sa.select(Outgoing.id).where(*_may_leave(session, at))
+    if queued_at is not None:
+        asked = asked.where(Outgoing.notice_id.in_(sa.select(Notice.id).where(Notice.queued_at == queued_at)))
+    return session.scalar(asked.limit(1)) is not None
 
 
 # --- what WeChat says later ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -160,10 +161,9 @@ def scheduler() -> None:
 
 def _ticking(clockwork: Clockwork, parts: app.Parts) -> Job:
     def tick() -> None:
-        for decision in clockwork.tick(parts.now()):
-            log.info(
-                "due", rule=decision.rule, subject=decision.subject, state=decision.state.value, note=decision.note
-            )
+        decided = Counter((each.rule, each.state.value, each.note) for each in clockwork.tick(parts.now()))
+        for (rule, state, note), rows in decided.items():
+            log.info("due", rule=rule, rows=rows, state=state, note=note)
 
     return tick, TICK_SECONDS
 

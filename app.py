@@ -56,9 +56,10 @@ class Parts:
         """Who answers what; made by those who hear people, because a sender can do without its words."""
         return handlers.router(Context(self.settings, self.database.vault))
 
-    def desk(self) -> Desk:
-        """Starts the threads that take messages."""
-        return Desk(SqlInbox(outbox.push_late), self.router, self.database.transaction, self.now, self.metrics)
+    def desk(self, router: Router | None = None) -> Desk:
+        """Starts the threads that take messages; `router` stands in for the house's own."""
+        answers = router or self.router
+        return Desk(SqlInbox(outbox.push_late), answers, self.database.transaction, self.now, self.metrics)
 
     def delivery(self, only_queued_at: datetime | None = None) -> Delivery:
         """One sender; with an instant, only what was queued at it, as if it were now."""

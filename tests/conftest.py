@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import config
 import demo
 import schema
 from bot.desk import Desk
+from bot.router import Router
 from clock import parse_instant
 from models import Database, Vault
 from scheduler.clockwork import Clockwork, Decision
@@ -61,10 +61,12 @@ class Front:
 class House:
     """The bot as it runs, with its clock in our hand."""
 
-    def __init__(self, parts: app.Parts, wechat: LocalWeChat, clock: Clock, front: Front) -> None:
+    def __init__(
+        self, parts: app.Parts, wechat: LocalWeChat, clock: Clock, front: Front, router: Router | None = None
+    ) -> None:
         self.parts, self.wechat, self.clock = parts, wechat, clock
         self.database, self.settings, self.metrics = parts.database, parts.settings, parts.metrics
-        self.desk: Desk = parts.desk()
+        self.desk: Desk = parts.desk(router)
         self.delivery: Delivery = parts.delivery()
         self.clockwork: Clockwork = parts.clockwork()
         self.url = front.url
@@ -166,9 +168,7 @@ def open_house(
         clock = Clock()
         given = settings(url or f"sqlite:///{path}", sending, api_base_url=local_wechat.url, **wechat)
         parts = app.make(given, clock)
-        if router is not None:
-            parts = replace(parts, router=router)
-        house = House(parts, local_wechat, clock, front)
+        house = House(parts, local_wechat, clock, front, router)
         opened.append(house)
         local_wechat.settings(callback_url=f"{house.url}/wechat", mode=given.wechat.mode)
         house.now(FRIDAY)

@@ -32,6 +32,7 @@ from models import (
     Attendance,
     AuditEntry,
     Base,
+    Broadcast,
     Campaign,
     Channel,
     Consultation,
@@ -56,7 +57,7 @@ from services.sending.burden import Week
 from services.sending.outbox import Letter, Recipient
 from tests import servers
 from tests.conftest import SECRET, House, furnish
-from tests.console import addresses
+from tests.console import addresses, sent
 from tests.console.conftest import Office
 from tests.console.test_guard import ask
 
@@ -95,7 +96,7 @@ def house(open_house: Callable[..., House], furnished: str) -> House:
     """The house on this database; what earlier tests said is swept out first."""
     database = Database(furnished, Vault(SECRET))
     with database.transaction() as session:
-        for table in (Attendance, Outgoing, Notice, Answer, InboxMessage, Campaign, Quota):
+        for table in (Attendance, Outgoing, Notice, Answer, InboxMessage, Campaign, Quota, Broadcast):
             session.execute(sa.delete(table))
         session.execute(sa.update(Pace).values(free_at=AT - timedelta(days=1)))
     database.close()
@@ -362,6 +363,7 @@ def test_every_page_of_the_console_opens(house, name):
         outbox.queue(session, Letter(NoticeKind.STUDY_DAY, "study_day:x", {"text": "t"}, [Recipient(1, None)]), AT)
     demo_logins.open_accounts(house.database, at=AT)
     office = Office(house.parts, house.clock)
+    sent.ensure(office)
     visitor = office.visitor(name)
     opened = {endpoint: visitor.open(path).status_code for endpoint, path in addresses.of(office).items()}
     office.desk.stop()

@@ -13,7 +13,7 @@ from admin.composing import Draft
 from admin.guard import section, visitor
 from admin.navigation import BROADCASTS, DECIDING, WRITING
 from admin.views.context import Console
-from errors import Misunderstood, RuleBroken
+from errors import Misunderstood, NotFound, RuleBroken
 from models import Broadcast, BroadcastState, Role, Topic
 from services import audit, people, scope
 from services.sending import audience, broadcasts, campaigns, outbox
@@ -66,9 +66,10 @@ def register(pages: Blueprint, console: Console) -> None:
     def keep(draft: Draft) -> Answer:
         wrong: dict[str, str] = {}
         me = visitor().scope
+        # Lists are the whole city's; a county office is not offered the button.
+        if not me.holds(Role.OFFICE):
+            raise NotFound(scope.OUTSIDE)
         try:
-            if not me.holds(Role.OFFICE):
-                raise Misunderstood("名单全市共用，由市法学会办公室保存。")
             with console.database.transaction() as session:
                 flash(f"已保存名单“{composing.keep_list(session, draft, console.now(), by=me.person_id)}”。")
         except Misunderstood as error:

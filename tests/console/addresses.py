@@ -49,8 +49,10 @@ def _examples(session: Session) -> dict[str, object]:
     waiting = sa.select(Broadcast.id).where(
         Broadcast.state == BroadcastState.SUBMITTED, Broadcast.county_id.is_(None)
     )
-    unknown = sa.select(Outgoing).where(Outgoing.state == SendState.UNKNOWN).order_by(Outgoing.id).limit(1)
-    row = session.scalars(unknown).one()
+    unknown = sa.select(Outgoing).where(
+        Outgoing.state == SendState.UNKNOWN, Outgoing.campaign.startswith("broadcast:")
+    )
+    row = session.scalars(unknown.order_by(Outgoing.id).limit(1)).one()
     return {
         "person_id": person_id,
         "branch_id": branch_id,

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 import app
 from demo import cast
 from demo import logins as demo_logins
-from models import Account, Broadcast, Outgoing, SendState
+from models import Account, Broadcast, Follower, Outgoing, SendState
 from services import passwords
 from simulator.phone import LocalWeChat
 from tests.conftest import FRIDAY, Clock, settings
@@ -93,6 +93,8 @@ def _note(page: Page, said: ConsoleMessage) -> None:
 
 
 def test_an_audience_is_built_approved_sent_watched_and_read_down_to_one_person(office, desk, local_wechat):
+    with office.database.reading() as session:
+        local_wechat.add_followers(list(session.scalars(sa.select(Follower.openid).where(Follower.is_subscribed))))
     author = desk("office")
     author.get_by_role("navigation", name="主菜单").get_by_role("link", name="群发").click()
     author.get_by_role("link", name="写群发").click()

@@ -258,17 +258,17 @@ def report_delivery(session: Session, openid: str, msgid: str, status: str, at: 
     """
     said = status.replace(" ", "").lower()
     state, reason = (SendState.DELIVERED, None) if said == "success" else (SendState.REFUSED, _refusal(said))
+    has_id = Outgoing.msgid == msgid
+    is_out = sa.and_(
+        Outgoing.state == SendState.CLAIMED,
+        Outgoing.channel.in_((Channel.TEMPLATE, Channel.SUBSCRIPTION)),
+        Outgoing.msgid.is_(None),
+    )
+    # One question: between two, the sender could write the id down and both would miss the row.
     row_id = session.scalar(
-        sa.select(Outgoing.id).where(Outgoing.msgid == msgid, Outgoing.openid == openid)
-    ) or session.scalar(
         sa.select(Outgoing.id)
-        .where(
-            Outgoing.openid == openid,
-            Outgoing.state == SendState.CLAIMED,
-            Outgoing.channel.in_((Channel.TEMPLATE, Channel.SUBSCRIPTION)),
-            Outgoing.msgid.is_(None),
-        )
-        .order_by(Outgoing.claimed_at)
+        .where(Outgoing.openid == openid, sa.or_(has_id, is_out))
+        .order_by(sa.case((has_id, 0), else_=1), Outgoing.claimed_at)
         .limit(1)
     )
     if row_id is None:

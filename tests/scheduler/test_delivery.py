@@ -374,6 +374,24 @@ def test_an_event_that_overtakes_the_answer_to_its_call_is_not_lost(house, zhang
     assert (row(house).state, row(house).msgid) == (SendState.DELIVERED, "77")
 
 
+def test_an_event_that_meets_the_settling_of_its_row_cannot_fall_between_two_questions(house, zhang_wei):
+    """It once did: asked by id just before the id was written, and by state just after. One question sees either."""
+    tell(house, zhang_wei)
+    house.deliver()
+    asked: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    with house.database.transaction() as session:
+        session.connection()
+        sa.event.listen(house.database.engine, "before_cursor_execute", note)
+        fates.report_delivery(session, zhang_wei.openid, row(house).msgid, "success", house.clock())
+        sa.event.remove(house.database.engine, "before_cursor_execute", note)
+    reads = [each for each in asked if each.startswith("SELECT outbox.id ") and "LIMIT" in each]
+    assert len(reads) == 1
+
+
 def test_an_event_about_somebody_elses_message_changes_nothing(house, zhang_wei, li_na):
     house.wechat.deliveries("failed:user block", openid="nobody")
     tell(house, zhang_wei)

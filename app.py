@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -33,10 +31,7 @@ from scheduler.delivery import Delivery
 from services.sending import ladder, outbox
 from services.sending.ladder import Account
 from web import status
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
+from web.entrance import Entrance
 
 FASTEST = 20_000.0
 
@@ -116,24 +111,17 @@ def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, no
     return Client(app_id, keeper, wechat.api_base_url, wechat.timeout_seconds)
 
 
-class Assistant(Flask):
-    """Flask, with WeChat's doors mounted in front of its pages."""
-
-    def __init__(self, doors: dict[str, webhook.Webhook]) -> None:
-        super().__init__("assistant", static_folder=None)
-        self._doors = doors
-
-    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        door = self._doors.get(environ["PATH_INFO"])
-        return door(environ, start_response) if door else super().wsgi_app(environ, start_response)
-
-
-def web(parts: Parts, desk: Desk) -> Flask:
-    """The Flask application: WeChat's callbacks, and what operators look at."""
+def web(parts: Parts, desk: Desk) -> Entrance:
+    """What the server calls: WeChat's callbacks, and the pages."""
     doors = {
         path: webhook.Webhook(account, desk, parts.now, parts.metrics) for path, account in _accounts(parts.settings)
     }
-    app = Assistant(doors)
+    return Entrance(doors, pages(parts), parts.settings.server.threads)
+
+
+def pages(parts: Parts) -> Flask:
+    """The Flask application: the JSON API, what operators look at, the console."""
+    app = Flask("assistant", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))

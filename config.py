@@ -50,7 +50,7 @@ class Server(Part):
     base_url: str = "http://127.0.0.1:8000"
     secret_key: str = ""
     workers: int = Field(1, ge=1, le=64)
-    threads: int = Field(128, ge=4, le=512)
+    threads: int = Field(32, ge=4, le=256)
 
 
 class Template(Part):

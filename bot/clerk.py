@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 
 from bot.once import Answered, Delivery, Stored
@@ -12,31 +14,44 @@ MAX_COMPANY = 128
 
 
 class Ticket:
-    """One delivery on its way through the desk; any number of threads may wait on it."""
+    """One delivery on its way through the desk. Settled by any thread, waited for by any number of coroutines."""
 
-    __slots__ = ("_gate", "answer", "delivery", "error", "is_settled", "stored")
+    __slots__ = ("_gates", "answer", "delivery", "error", "is_settled", "stored")
 
     def __init__(self, delivery: Delivery, stored: Stored | None = None) -> None:
         self.delivery, self.stored = delivery, stored
         self.answer: Answered | None = None
         self.error: Exception | None = None
         self.is_settled = False
-        # A bare lock: what threading.Event adds to one is felt when everybody comes at once.
-        self._gate = threading.Lock()
-        self._gate.acquire()
+        self._gates: list[asyncio.Future[None]] = []
 
     def settle(self, answer: Answered | None = None, error: Exception | None = None) -> None:
         """Let everybody through who waits. What was settled first stays."""
         if self.is_settled:
             return
         self.answer, self.error, self.is_settled = answer, error, True
-        self._gate.release()
+        for gate in self._gates:
+            # A loop that has ended has nobody left who waits.
+            with suppress(RuntimeError):
+                gate.get_loop().call_soon_threadsafe(_open, gate)
 
-    def wait(self, seconds: float) -> bool:
+    async def wait(self, seconds: float) -> bool:
         """Wait so long at most; whether it is settled."""
-        if not self.is_settled and self._gate.acquire(timeout=max(0.0, seconds)):
-            self._gate.release()
+        if self.is_settled:
+            return True
+        gate = asyncio.get_running_loop().create_future()
+        self._gates.append(gate)
+        # Settled before the gate stood there: nobody would open it.
+        if not self.is_settled:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await gate
         return self.is_settled
+
+
+def _open(gate: asyncio.Future[None]) -> None:
+    if not gate.done():
+        gate.set_result(None)
 
 
 class Clerk:

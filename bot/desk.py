@@ -2,14 +2,17 @@
 
 All that wait are stored by one statement and one commit. Handlers that many people call at the same moment
 answer them together, in one transaction; every other message has a thread and a transaction of its own. It is
-one path: a message alone is a company of one (docs/decisions/0002-one-commit-for-all-that-wait.md).
+one path: a message alone is a company of one (docs/decisions/0002). Whoever waits, waits as a coroutine (0008).
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 
@@ -30,11 +33,14 @@ ANSWER_WITHIN_SECONDS = 4.5
 OWNER_IS_DEAD_AFTER = timedelta(seconds=6)
 MAX_WAITING = 4000
 HELPERS = 16
+#: Threads that ask the database for those whose answer is not simply there: retries, and whoever is out of time.
+COUNTERS = 8
 POLL_SECONDS = 0.1
 STORE_AGAIN_SECONDS = 0.25
 
 NOT_TAKEN = "系统正忙，这一条没有收下，请过一会儿再发一次。"
 ACKNOWLEDGED = "已收到，正在办理，结果稍后发给您。"
+T = TypeVar("T")
 OUTCOMES = ("replied", "silent", "failed", "elsewhere")
 
 
@@ -61,26 +67,27 @@ class Desk:
         # Only setdefault and pop change it, and neither can be interrupted.
         self._working: dict[str, Ticket] = {}
         self._helpers = ThreadPoolExecutor(HELPERS, "helper")
+        self._counters = ThreadPoolExecutor(COUNTERS, "counter")
         self._stopping = False
         self._clerk = Clerk(self._serve)
 
-    # --- the request thread ------------------------------------------------------------------------------
+    # --- whoever waits, in the server's loop ---------------------------------------------------------------
 
-    def receive(self, delivery: Delivery) -> Reply:
+    async def receive(self, delivery: Delivery) -> Reply:
         """The answer to a delivery within the deadline. Raises Refused for a replay, Busy when nothing was stored."""
         started = time.monotonic()
         ticket = self._submit(delivery)
-        ticket.wait(self._within)
+        await ticket.wait(self._within)
         while isinstance(ticket.error, Busy) and self._left(started) > STORE_AGAIN_SECONDS:
             # The database did not take it just now; WeChat would not ask again, so we do.
-            time.sleep(STORE_AGAIN_SECONDS)
+            await asyncio.sleep(STORE_AGAIN_SECONDS)
             ticket = self._submit(delivery)
-            ticket.wait(self._left(started))
+            await ticket.wait(self._left(started))
         if not ticket.is_settled:
-            return self._out_of_time(ticket)
+            return await self._out_of_time(ticket)
         if ticket.error is not None:
             raise ticket.error
-        reply = _said(ticket.answer, delivery) if ticket.answer else self._wait_for(ticket, started)
+        reply = _said(ticket.answer, delivery) if ticket.answer else await self._wait_for(ticket, started)
         self._metrics.latency.observe(time.monotonic() - started)
         return reply
 
@@ -94,41 +101,50 @@ class Desk:
     def _left(self, started: float) -> float:
         return max(0.0, self._within - (time.monotonic() - started))
 
-    def _out_of_time(self, ticket: Ticket) -> Reply:
+    async def _out_of_time(self, ticket: Ticket) -> Reply:
         """Say “已收到” in a way that the database agrees with: the answer is then pushed, or is here just now."""
         if ticket.stored is None:
             raise Busy("来不及存下这条消息。")
-        with self._transaction() as session:
-            answer = self._inbox.acknowledge(session, ticket.delivery, self._now())
-        return _said(answer, ticket.delivery)
+        return _said(await self._ask(lambda: self._acknowledge(ticket)), ticket.delivery)
 
-    def _wait_for(self, ticket: Ticket, started: float) -> Reply:
+    def _acknowledge(self, ticket: Ticket) -> Answered:
+        with self._transaction() as session:
+            return self._inbox.acknowledge(session, ticket.delivery, self._now())
+
+    async def _wait_for(self, ticket: Ticket, started: float) -> Reply:
         """A retry: wait for whoever works on the message, take it over from the dead, or give its answer again."""
         key = ticket.delivery.key
         while self._left(started) > 0:
             first = self._working.get(key)
             if first is not None:
-                first.wait(self._left(started))
-            with self._transaction() as session:
-                answer = self._inbox.answer_to(session, key)
+                await first.wait(self._left(started))
+            answer = await self._ask(lambda: self._answer_to(key))
             if answer is not None:
                 return _said(answer, ticket.delivery)
             if first is None and self._is_orphan(ticket):
                 found = Ticket(ticket.delivery, ticket.stored)
                 if self._start_working(found):
-                    return self._finish_orphan(found)
-            time.sleep(POLL_SECONDS)
-        return self._out_of_time(ticket)
+                    return await self._finish_orphan(found)
+            await asyncio.sleep(POLL_SECONDS)
+        return await self._out_of_time(ticket)
+
+    def _answer_to(self, key: str) -> Answered | None:
+        with self._transaction() as session:
+            return self._inbox.answer_to(session, key)
 
     def _is_orphan(self, ticket: Ticket) -> bool:
         received = ticket.stored.received_at if ticket.stored else None
         return received is not None and self._now() - received > OWNER_IS_DEAD_AFTER
 
-    def _finish_orphan(self, found: Ticket) -> Reply:
+    async def _finish_orphan(self, found: Ticket) -> Reply:
         self._helpers.submit(self._finish, [found], self._answering.alone)
-        if found.wait(self._within) and found.answer is not None:
+        if await found.wait(self._within) and found.answer is not None:
             return _said(found.answer, found.delivery)
-        return self._out_of_time(found)
+        return await self._out_of_time(found)
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """The loop never waits for the database: a thread does."""
+        return await asyncio.get_running_loop().run_in_executor(self._counters, question)
 
     # --- the clerk's thread ------------------------------------------------------------------------------
 
@@ -210,6 +226,7 @@ class Desk:
         self._stopping = True
         self._clerk.stop(timeout)
         self._helpers.shutdown(wait=True, cancel_futures=False)
+        self._counters.shutdown(wait=True, cancel_futures=False)
 
 
 def _said(answer: Answered, delivery: Delivery) -> Reply:

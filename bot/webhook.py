@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import parse_qsl
 
 import structlog
+from a2wsgi.asgi_typing import HTTPScope, Receive, Send
 
 from bot import markup, replies
 from bot.crypto import Envelope, Refused, is_same, signature
@@ -18,9 +19,6 @@ from bot.messages import Message
 from bot.once import Busy, Delivery
 from clock import Now
 from metrics import Metrics
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = structlog.get_logger("webhook")
 
@@ -125,42 +123,44 @@ class Door:
 
 
 class Webhook:
-    """The two requests WeChat makes to one account's address, as a WSGI application of its own.
+    """The two requests WeChat makes to one account's address, as an ASGI application of its own.
 
-    It is mounted inside the Flask application (app.py): every callback of every kind passes here and nowhere
-    else, without the contexts, sessions and routing that only pages need (docs/decisions/0008).
+    It stands before the pages (web/entrance.py): every callback of every kind passes here and nowhere else. Thousands
+    may wait for their answers without a thread each (docs/decisions/0008).
     """
 
     def __init__(self, account: Account, desk: Desk, now: Now, metrics: Metrics) -> None:
         self._account, self._desk, self._metrics = account, desk, metrics
         self._door = Door(account, now)
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, kind, body = self._answer(environ)
-        phrase = f"{status} {HTTPStatus(status).phrase}"
-        allowed = [("Allow", "GET, POST")] if status == HTTPStatus.METHOD_NOT_ALLOWED else []
-        start_response(phrase, [("Content-Type", kind), ("Content-Length", str(len(body))), *allowed])
-        return [body]
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        status, kind, body = await self._answer(scope, receive)
+        headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append((b"allow", b"GET, POST"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, environ: WSGIEnvironment) -> tuple[int, str, bytes]:
-        """Status, content type and body. The environment is read directly: a callback is its query and its bytes."""
-        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    async def _answer(self, scope: HTTPScope, receive: Receive) -> tuple[int, str, bytes]:
+        """Status, content type and body."""
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         try:
-            if environ["REQUEST_METHOD"] == "POST":
-                return self._receive(query, _body(environ))
-            if environ["REQUEST_METHOD"] == "GET":
+            if scope["method"] == "POST":
+                return await self._receive(query, await _body(receive))
+            if scope["method"] == "GET":
                 return 200, PLAIN, self._door.greet(query)
         except Refused as refused:
+            peer = scope["client"][0] if scope.get("client") else None
             self._metrics.refused.labels(refused.check).inc()
-            log.warning("callback.refused", check=refused.check, reason=str(refused), peer=environ.get("REMOTE_ADDR"))
+            log.warning("callback.refused", check=refused.check, reason=str(refused), peer=peer)
             return refused.status, PLAIN, str(refused).encode()
         return 405, PLAIN, "只接受 GET 和 POST。".encode()
 
-    def _receive(self, query: Query, body: bytes) -> tuple[int, str, bytes]:
+    async def _receive(self, query: Query, body: bytes) -> tuple[int, str, bytes]:
         delivery = self._door.read(query, body)
         reply: replies.Reply
         try:
-            reply = self._desk.receive(delivery)
+            reply = await self._desk.receive(delivery)
         except Busy as busy:
             log.error("callback.busy", reason=str(busy))
             self._metrics.messages.labels("not_taken").inc()
@@ -170,9 +170,15 @@ class Webhook:
         return 200, XML, self._door.write(reply, delivery.message, query.get("nonce", ""))
 
 
-def _body(environ: WSGIEnvironment) -> bytes:
-    """The raw bytes, never more than the limit; waitress and granian end the stream where the body ends."""
-    body: bytes = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
-    if len(body) > MAX_BODY_BYTES:
-        raise Refused("size", "消息超过 64 KB。", 413)
+async def _body(receive: Receive) -> bytes:
+    """The raw bytes, never more than the limit. Raises Refused, also for somebody who leaves in the middle."""
+    body, is_whole = b"", False
+    while not is_whole:
+        event = await receive()
+        if event["type"] != "http.request":
+            raise Refused("cut", "请求没有发完。", 400)
+        body += event.get("body", b"")
+        is_whole = not event.get("more_body", False)
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused("size", "消息超过 64 KB。", 413)
     return body

@@ -16,12 +16,11 @@ from types import FrameType
 
 import click
 import structlog
+import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
-from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 from sqlalchemy.exc import IntegrityError
-from waitress import create_server
 
 import app
 import schema
@@ -31,6 +30,7 @@ from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
 from services import audit
 from services.sending import fates
+from web.entrance import Entrance
 
 log = structlog.get_logger("serving")
 
@@ -45,6 +45,9 @@ LOOK_SECONDS = 3
 RECOVER_SECONDS = 5
 SEAL_SECONDS = 15
 DIE_WITH_PARENT = 1
+MOST_CONNECTIONS = 2000
+#: How long a server that is told to stop waits for those who are being answered.
+STOP_SECONDS = 5
 
 
 @click.command(short_help="全部在一个进程里运行 · everything in one process")
@@ -64,13 +67,7 @@ def run() -> None:
     bell.listen(delivery.run)
     jobs = [_ticking(parts.clockwork(), parts), _sweeping(parts, bell), (delivery.run, LOOK_SECONDS)]
     clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS), _sealing(parts)])
-    server = create_server(
-        app.web(parts, desk),
-        host=parts.settings.server.host,
-        port=parts.settings.server.port,
-        threads=parts.settings.server.threads,
-        ident=None,
-    )
+    server = embedded(app.web(parts, desk), parts.settings.server.host, parts.settings.server.port)
     _on_stop(_leave)
     log.info("serving", address=f"http://{parts.settings.server.host}:{parts.settings.server.port}")
     try:
@@ -99,9 +96,8 @@ def web() -> None:
         "commands.serving:web_worker",
         address=server.host,
         port=server.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
         workers=server.workers,
-        blocking_threads=server.threads,
         backlog=2048,
         factory=True,
         log_access=False,
@@ -110,7 +106,7 @@ def web() -> None:
     ).serve()
 
 
-def web_worker() -> Flask:
+def web_worker() -> Entrance:
     """One process of `web`; it dies with the process that started it."""
     _die_with_parent()
     made.set_up_log()
@@ -157,6 +153,25 @@ def scheduler() -> None:
     if parts.settings.redis.url:
         jobs.append(_sweeping(parts, bell))
     _until_stopped(_clock(parts, jobs), bell.stop)
+
+
+def embedded(entrance: Entrance, host: str, port: int) -> uvicorn.Server:
+    """A server inside this process (docs/decisions/0007): `run` serves until a signal, or until `should_exit`."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            entrance,
+            host=host,
+            port=port,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
 
 
 def _ticking(clockwork: Clockwork, parts: app.Parts) -> Job:
@@ -223,7 +238,7 @@ def _until_stopped(clock: BackgroundScheduler, finish: Callable[[], None]) -> No
 
 
 def _leave() -> None:
-    """waitress ends its loop on SystemExit, whatever connections are still open."""
+    """The server hands a signal on to us when it has ended its own work; before that, nobody is there to end."""
     raise SystemExit(0)
 
 

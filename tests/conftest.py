@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import waitress
 
 import app
 import config
@@ -25,6 +23,7 @@ from scheduler.delivery import Delivery
 from services import rhythm
 from simulator import testing
 from simulator.phone import LocalWeChat, Phone
+from tests.serving import served
 
 SECRET = "a secret for tests, forty characters long"
 #: A Friday morning with study day in every branch.
@@ -50,12 +49,10 @@ class Front:
 
     def __init__(self) -> None:
         self.application: Any = None
-        server = waitress.create_server(self._answer, host="127.0.0.1", port=0, threads=48)
-        self.url = f"http://127.0.0.1:{server.effective_port}"
-        threading.Thread(target=server.run, daemon=True).start()
+        self.url = ""
 
-    def _answer(self, environ: Any, start_response: Any) -> Any:
-        return self.application(environ, start_response)
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.application(scope, receive, send)
 
 
 class House:
@@ -137,8 +134,10 @@ def local_wechat() -> Iterator[LocalWeChat]:
 
 
 @pytest.fixture(scope="session")
-def front() -> Front:
-    return Front()
+def front() -> Iterator[Front]:
+    front = Front()
+    with served(front) as front.url:
+        yield front
 
 
 @pytest.fixture

@@ -366,7 +366,6 @@ def test_every_page_of_the_console_opens(house, name):
     sent.ensure(office)
     visitor = office.visitor(name)
     opened = {endpoint: visitor.open(path).status_code for endpoint, path in addresses.of(office).items()}
-    office.desk.stop()
     assert set(opened.values()) <= {200, 404}, opened
     assert opened["console.today"] == opened["console.search"] == opened["console.branches"] == 200
     assert name != "office" or set(opened.values()) == {200}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -265,7 +266,7 @@ def test_a_full_desk_asks_wechat_to_try_again(house, monkeypatch):
     monkeypatch.setattr(desk, "MAX_WAITING", 0)
     delivery = Delivery(Message.of({"FromUserName": "o", "MsgType": "text"}), "s", house.clock())
     with pytest.raises(Busy):
-        house.desk.receive(delivery)
+        asyncio.run(house.desk.receive(delivery))
 
 
 def test_leaving_stops_pushes_and_keeps_records(house, zhang_wei):
@@ -289,5 +290,5 @@ def test_a_stopped_desk_takes_nothing(house):
     house.desk.stop()
     delivery = Delivery(Message.of({"FromUserName": "o", "MsgType": "text"}), "s", house.clock())
     with pytest.raises(Busy):
-        house.desk.receive(delivery)
+        asyncio.run(house.desk.receive(delivery))
     assert isinstance(house.desk, Desk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -114,6 +115,19 @@ def test_other_methods_are_refused(house, method):
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request)
     assert refused.value.code == 405
+
+
+def test_somebody_who_leaves_in_the_middle_is_refused_and_counted(house):
+    host, port = house.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 5) as connection:
+        connection.sendall(b"POST /wechat HTTP/1.1\r\nHost: bot\r\nContent-Length: 100\r\n\r\n<xml>")
+    until = time.monotonic() + 10
+    while (
+        'assistant_refused_total{check="cut"} 1.0'
+        not in urllib.request.urlopen(f"{house.url}/metrics").read().decode()
+    ):
+        assert time.monotonic() < until
+    assert rows(house, InboxMessage) == 0
 
 
 def _post(house: Any, body: bytes, query: str) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import waitress
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from demo import logins as demo_logins
+from tests import serving
 from tests.console.conftest import Office
+from web.entrance import Entrance
 
 WIDTHS = {390: 844, 768: 1024, 1366: 768}
 
@@ -37,11 +37,8 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def served(office: Office) -> Iterator[str]:
     """The office's pages at an address of their own."""
-    server = waitress.create_server(office.app, host="127.0.0.1", port=0, threads=8)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    with serving.served(Entrance({}, office.app, threads=8)) as url:
+        yield url
 
 
 def log_in(page: Page, url: str, name: str, password: str = demo_logins.PASSWORD) -> None:

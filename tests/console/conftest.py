@@ -35,8 +35,7 @@ class Office:
 
     def __init__(self, parts: app.Parts, clock: Clock) -> None:
         self.parts, self.clock, self.database = parts, clock, parts.database
-        self.desk = parts.desk()
-        self.app = app.web(parts, self.desk)
+        self.app = app.pages(parts)
 
     def code(self, name: str) -> str:
         """What the phone of an account shows now."""
@@ -82,5 +81,4 @@ def office(office_stage: Path, tmp_path: Path) -> Iterator[Office]:
     clock = Clock()
     office = Office(app.make(settings(f"sqlite:///{path}"), clock), clock)
     yield office
-    office.desk.stop()
     office.database.close()

@@ -90,7 +90,6 @@ def main() -> int:
                     page.wait_for_load_state("networkidle")
                     page.screenshot(path=FOLDER / f"{endpoint.removeprefix('console.')}-{width}.png", full_page=True)
                 page.close()
-        office.desk.stop()
         office.database.close()
     sys.stdout.write(f"{len(list(FOLDER.glob('*.png')))} 张截图在 {FOLDER}\n")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from email.message import Message
 from html.parser import HTMLParser
 
 import sqlalchemy as sa
@@ -12,12 +13,12 @@ import sqlalchemy as sa
 from models import Credential
 
 
-def get(url: str) -> tuple[int, str, dict[str, str]]:
+def get(url: str) -> tuple[int, str, Message]:
     try:
         with urllib.request.urlopen(url) as answer:
-            return answer.status, answer.read().decode(), dict(answer.headers)
+            return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as refused:
-        return refused.code, refused.read().decode(), dict(refused.headers)
+        return refused.code, refused.read().decode(), refused.headers
 
 
 def checks(house) -> dict[str, dict]:

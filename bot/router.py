@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from inspect import isgeneratorfunction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bot import words
 from bot.conversation import EXPIRES_AFTER, OFFERED, STEERING, Flow
@@ -44,9 +44,13 @@ class Route:
 
 
 class Router:
-    """A table, filled by decorators and read from top to bottom; two routes that overlap stop the start."""
+    """A table, filled by decorators and read from top to bottom; two routes that overlap stop the start.
 
-    def __init__(self) -> None:
+    `house` is what its handlers are handed besides the turn; the router does not look into it.
+    """
+
+    def __init__(self, house: Any = None) -> None:
+        self.house = house
         self.routes: list[Route] = []
         self.flows: dict[str, Flow] = {}
         self._words: dict[str, Route] = {}
@@ -140,7 +144,7 @@ class Router:
 
     def answer(self, turn: Turn) -> Talking:
         """Answer a turn. A generator: what it yields is asked together with others."""
-        turn.scan = lambda code: self.scan(turn, code)
+        turn.handled_by(self)
         reply = yield from self._respond(turn)
         if self._overhears is None or not turn.message.content or turn.message.content in self._words:
             return reply

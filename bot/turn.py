@@ -14,6 +14,7 @@ from bot.replies import Reply
 
 if TYPE_CHECKING:
     from bot.conversation import Flow
+    from bot.router import Router
 
 #: What a handler may ask for together with others: a service function that answers many at once, and its
 #: own question. The desk collects the questions of all who speak at the same moment (docs/decisions/0002).
@@ -43,8 +44,7 @@ class Turn:
     route: str = ""
     _open: Callable[[], Session] | None = field(default=None, repr=False)
     talk_changed: bool = False
-    #: Answers a scanned code as if its command had been said (given by the router).
-    scan: Callable[[str], Talking] = field(default=lambda _code: _nothing(), repr=False)
+    _router: Router | None = field(default=None, repr=False)
 
     @property
     def openid(self) -> str:
@@ -57,6 +57,16 @@ class Turn:
             raise RuntimeError("a turn has a session only while it is handled")
         return self._open()
 
+    @property
+    def router(self) -> Router:
+        """The table that this turn is answered from."""
+        if self._router is None:
+            raise RuntimeError("a turn has a router only while it is handled")
+        return self._router
+
+    def handled_by(self, router: Router) -> None:
+        self._router = router
+
     def begin(self, flow: Flow, **said: str) -> Reply:
         """Start a conversation, with what is known already, and ask its first question."""
         self.keep(Talk(flow.name, dict(said), self.at))
@@ -66,8 +76,3 @@ class Turn:
         """Remember where the conversation stands; None ends it."""
         self.talk = talk
         self.talk_changed = True
-
-
-def _nothing() -> Talking:
-    yield from ()
-    return None

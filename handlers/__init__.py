@@ -23,27 +23,17 @@ from handlers import (
 )
 from handlers.context import Context
 
+#: Every topic, in the order in which 帮助 lists them.
+TOPICS = (
+    following, binding, gatherings, telling, mine, preferences, digest, consultations, stations, cases, broadcasts,
+    broadcast_report, media, results, guide,
+)  # fmt: skip
+
 
 def router(context: Context) -> Router:
-    """Every topic, in the order in which 帮助 lists them."""
-    whole = Router()
-    topics = [
-        following.router(context),
-        binding.router(context),
-        gatherings.router(context),
-        telling.router(context),
-        mine.router(context),
-        preferences.router(context),
-        digest.router(context),
-        consultations.router(context),
-        stations.router(context),
-        cases.router(context),
-        broadcasts.router(context),
-        broadcast_report.router(context),
-        media.router(context),
-        results.router(context),
-        drill.router(context),
-    ]
-    whole.include(topics)
-    whole.include([guide.router(whole, context)])
+    """All that people may say to us, and what is said last to everything else."""
+    whole = Router(context)
+    whole.include([each.topic for each in TOPICS])
+    if context.settings.wechat.is_local:
+        whole.include([drill.topic])
     return whole

@@ -11,7 +11,7 @@ from clock import beijing_date
 from errors import Misunderstood, RuleBroken
 from handlers import wording
 from handlers.access import for_members, for_posts
-from handlers.context import Context
+from handlers.context import house
 from models import Post, Role
 from services import people
 from services.sending import preferences
@@ -20,100 +20,11 @@ from services.sending.outbox import Recipient
 LONGEST_NAME = 30
 
 
-def router(context: Context) -> Router:
-    topic = Router()
-
-    def bind_by_code(turn: Turn, code: str) -> Reply:
-        try:
-            person = people.bind_by_code(turn.session, context.vault, turn.openid, code, turn.at)
-        except RuleBroken as wrong:
-            people.note_wrong_code(turn.session, turn.openid, turn.at)
-            return str(wrong)
-        place = f"{_branches(turn, person.id)}{_declined(turn, person.id)}"
-        return f"绑定成功：{person.name}。\n{place}\n现在可以 {tap('签到')}、{tap('请假')}、查 {tap('我的')}。"
-
-    def done(turn: Turn, said: Said) -> Reply:
-        if "name" not in said:
-            return bind_by_code(turn, said["code"])
-        people.claim(turn.session, context.vault, turn.openid, said["name"], said["phone"], turn.at)
-        return "已提交。若姓名和手机号与名册一致，支部书记会收到确认请求，通过后您会收到通知。"
-
-    flow = topic.flow(
-        Flow(
-            "绑定",
-            (
-                Question("code", _ask_code, _read_code),
-                Question("name", lambda _t, _s: "请回复您的姓名。", _read_name, when=lambda said: said["code"] == ""),
-                Question(
-                    "phone",
-                    lambda _t, _s: "请回复您在支部登记的手机号。",
-                    lambda _t, text, _s: people.read_phone(text),
-                    when=lambda said: said["code"] == "",
-                ),
-            ),
-            done,
-        )
-    )
-
-    @topic.text("绑定", "认证", "绑定身份", help="绑定 — 党员会员先确认身份", number=9, menu="BIND", scene="invite")
-    def bind(turn: Turn) -> Reply:
-        if turn.person_id is not None:
-            name = people.get(turn.session, turn.person_id).name
-            return f"这个微信已绑定：{name}。\n{_branches(turn, turn.person_id)}\n不是您？回复 {tap('解绑')}。"
-        if turn.rest:
-            turn.keep(None)
-            return bind_by_code(turn, turn.rest)
-        return turn.begin(flow)
-
-    @topic.text("解绑", help="解绑 — 解除绑定，记录保留")
-    @for_members
-    def unbind(turn: Turn) -> Reply:
-        if words.key(turn.rest) not in {"确定", "确认"}:
-            return f"解绑后要重新绑定才能签到、请假。确定要解绑吗？{tap('确定解绑', '解绑 确定')}"
-        people.unbind(turn.session, turn.openid, turn.at)
-        return f"已解绑，您的签到等记录仍保留在组织名册里。要重新绑定请回复 {tap('绑定')}。"
-
-    @topic.text("同意绑定")
-    @for_posts(Role.SECRETARY, Role.OFFICE)
-    def accept(turn: Turn, _posts: list[Post]) -> Reply:
-        return _decide(turn, accept=True)
-
-    @topic.text("拒绝绑定")
-    @for_posts(Role.SECRETARY, Role.OFFICE)
-    def refuse(turn: Turn, _posts: list[Post]) -> Reply:
-        return _decide(turn, accept=False)
-
-    @topic.text("待确认", help="待确认 — 等待确认的绑定申请", group="书记")
-    @for_posts(Role.SECRETARY, Role.OFFICE)
-    def waiting(turn: Turn, _posts: list[Post]) -> Reply:
-        claims = people.waiting_claims(turn.session, turn.person_id or 0, turn.at)
-        if not claims:
-            return "没有等待确认的绑定申请。"
-        lines = [
-            f"{c.id}号 {c.person.name}：{tap('同意', f'同意绑定 {c.id}')}｜{tap('拒绝', f'拒绝绑定 {c.id}')}"
-            for c in claims[:10]
-        ]
-        more = f"\n还有 {len(claims) - 10} 条，处理后再看。" if len(claims) > 10 else ""
-        return "确认是本人再同意：\n" + "\n".join(lines) + more
-
-    @topic.text("邀请", help="邀请 — 给本支部成员一个绑定邀请码（邀请 姓名）", group="书记")
-    @for_posts(Role.SECRETARY)
-    def invite(turn: Turn, posts: list[Post]) -> Reply:
-        on = beijing_date(turn.at)
-        for post in posts:
-            found = [
-                p for p in people.members_of(turn.session, post.branch_id or 0, on) if p.name == turn.rest.strip()
-            ]
-            if len(found) == 1:
-                code = people.invite(turn.session, context.vault, found[0].id, turn.at, by=turn.person_id)
-                return f"{found[0].name}的邀请码：{code}（30 天内有效，用一次）。请当面或电话告诉本人：在公众号回复“绑定 {code}”。"
-        return "没有找到唯一的这位成员。请回复“邀请 姓名”，姓名与名册一致。"
-
-    return topic
-
-
-def _ask_code(_turn: Turn, _said: Said) -> str:
-    return f"{wording.PURPOSE}\n有邀请码请直接回复邀请码；没有请回复 {tap('没有')}，再用姓名和手机号申请。"
+def _read_name(_turn: Turn, text: str, _said: Said) -> str:
+    name = text.strip()
+    if not 1 < len(name) <= LONGEST_NAME:
+        raise Misunderstood("请回复身份证上的姓名。")
+    return name
 
 
 def _read_code(_turn: Turn, text: str, _said: Said) -> str:
@@ -125,11 +36,104 @@ def _read_code(_turn: Turn, text: str, _said: Said) -> str:
     return code
 
 
-def _read_name(_turn: Turn, text: str, _said: Said) -> str:
-    name = text.strip()
-    if not 1 < len(name) <= LONGEST_NAME:
-        raise Misunderstood("请回复身份证上的姓名。")
-    return name
+def _ask_code(_turn: Turn, _said: Said) -> str:
+    return f"{wording.PURPOSE}\n有邀请码请直接回复邀请码；没有请回复 {tap('没有')}，再用姓名和手机号申请。"
+
+
+topic = Router()
+
+
+def bind_by_code(turn: Turn, code: str) -> Reply:
+    try:
+        person = people.bind_by_code(turn.session, house(turn).vault, turn.openid, code, turn.at)
+    except RuleBroken as wrong:
+        people.note_wrong_code(turn.session, turn.openid, turn.at)
+        return str(wrong)
+    place = f"{_branches(turn, person.id)}{_declined(turn, person.id)}"
+    return f"绑定成功：{person.name}。\n{place}\n现在可以 {tap('签到')}、{tap('请假')}、查 {tap('我的')}。"
+
+
+def done(turn: Turn, said: Said) -> Reply:
+    if "name" not in said:
+        return bind_by_code(turn, said["code"])
+    people.claim(turn.session, house(turn).vault, turn.openid, said["name"], said["phone"], turn.at)
+    return "已提交。若姓名和手机号与名册一致，支部书记会收到确认请求，通过后您会收到通知。"
+
+
+flow = topic.flow(
+    Flow(
+        "绑定",
+        (
+            Question("code", _ask_code, _read_code),
+            Question("name", lambda _t, _s: "请回复您的姓名。", _read_name, when=lambda said: said["code"] == ""),
+            Question(
+                "phone",
+                lambda _t, _s: "请回复您在支部登记的手机号。",
+                lambda _t, text, _s: people.read_phone(text),
+                when=lambda said: said["code"] == "",
+            ),
+        ),
+        done,
+    )
+)
+
+
+@topic.text("绑定", "认证", "绑定身份", help="绑定 — 党员会员先确认身份", number=9, menu="BIND", scene="invite")
+def bind(turn: Turn) -> Reply:
+    if turn.person_id is not None:
+        name = people.get(turn.session, turn.person_id).name
+        return f"这个微信已绑定：{name}。\n{_branches(turn, turn.person_id)}\n不是您？回复 {tap('解绑')}。"
+    if turn.rest:
+        turn.keep(None)
+        return bind_by_code(turn, turn.rest)
+    return turn.begin(flow)
+
+
+@topic.text("解绑", help="解绑 — 解除绑定，记录保留")
+@for_members
+def unbind(turn: Turn) -> Reply:
+    if words.key(turn.rest) not in {"确定", "确认"}:
+        return f"解绑后要重新绑定才能签到、请假。确定要解绑吗？{tap('确定解绑', '解绑 确定')}"
+    people.unbind(turn.session, turn.openid, turn.at)
+    return f"已解绑，您的签到等记录仍保留在组织名册里。要重新绑定请回复 {tap('绑定')}。"
+
+
+@topic.text("同意绑定")
+@for_posts(Role.SECRETARY, Role.OFFICE)
+def accept(turn: Turn, _posts: list[Post]) -> Reply:
+    return _decide(turn, accept=True)
+
+
+@topic.text("拒绝绑定")
+@for_posts(Role.SECRETARY, Role.OFFICE)
+def refuse(turn: Turn, _posts: list[Post]) -> Reply:
+    return _decide(turn, accept=False)
+
+
+@topic.text("待确认", help="待确认 — 等待确认的绑定申请", group="书记")
+@for_posts(Role.SECRETARY, Role.OFFICE)
+def waiting(turn: Turn, _posts: list[Post]) -> Reply:
+    claims = people.waiting_claims(turn.session, turn.person_id or 0, turn.at)
+    if not claims:
+        return "没有等待确认的绑定申请。"
+    lines = [
+        f"{c.id}号 {c.person.name}：{tap('同意', f'同意绑定 {c.id}')}｜{tap('拒绝', f'拒绝绑定 {c.id}')}"
+        for c in claims[:10]
+    ]
+    more = f"\n还有 {len(claims) - 10} 条，处理后再看。" if len(claims) > 10 else ""
+    return "确认是本人再同意：\n" + "\n".join(lines) + more
+
+
+@topic.text("邀请", help="邀请 — 给本支部成员一个绑定邀请码（邀请 姓名）", group="书记")
+@for_posts(Role.SECRETARY)
+def invite(turn: Turn, posts: list[Post]) -> Reply:
+    on = beijing_date(turn.at)
+    for post in posts:
+        found = [p for p in people.members_of(turn.session, post.branch_id or 0, on) if p.name == turn.rest.strip()]
+        if len(found) == 1:
+            code = people.invite(turn.session, house(turn).vault, found[0].id, turn.at, by=turn.person_id)
+            return f"{found[0].name}的邀请码：{code}（30 天内有效，用一次）。请当面或电话告诉本人：在公众号回复“绑定 {code}”。"
+    return "没有找到唯一的这位成员。请回复“邀请 姓名”，姓名与名册一致。"
 
 
 def _branches(turn: Turn, person_id: int) -> str:

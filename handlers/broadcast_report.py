@@ -8,7 +8,7 @@ from bot.turn import Turn
 from clock import say_moment
 from errors import Misunderstood, NotFound, RuleBroken
 from handlers.access import for_posts, person_of
-from handlers.context import Context
+from handlers.context import house
 from handlers.own_words import behind
 from models import Broadcast, BroadcastState, CampaignState, Post, Role, SendState
 from services.sending import broadcasts, campaigns, digests, quotas
@@ -21,93 +21,96 @@ REPORT = (
 )  # fmt: skip
 
 
-def router(context: Context) -> Router:
-    topic = Router()
-    sending = context.settings.sending
+topic = Router()
 
-    @topic.text("进度", "群发进度", help="进度 — 最近一次群发发到哪了", group="办公室")
-    @for_posts(*FOLLOWERS)
-    def progress(turn: Turn, _posts: list[Post]) -> Reply:
-        return report(turn, latest(turn, turn.rest), context)
 
-    @topic.text("立即发送", help="立即发送 — 安静时段里的急事，不等早上", group="办公室")
-    @for_posts(*FOLLOWERS)
-    def send_now(turn: Turn, _posts: list[Post]) -> Reply:
-        row = latest(turn)
-        hurried = broadcasts.send_now(turn.session, row, turn.at, by=person_of(turn))
-        if not hurried:
-            return f"没有推迟到早上的。\n{report(turn, row, context)}"
-        return f"{hurried} 人改为立即发送，已留痕。\n{report(turn, row, context)}"
+@topic.text("进度", "群发进度", help="进度 — 最近一次群发发到哪了", group="办公室")
+@for_posts(*FOLLOWERS)
+def progress(turn: Turn, _posts: list[Post]) -> Reply:
+    return report(turn, latest(turn, turn.rest))
 
-    @topic.text("暂停群发", help="暂停群发 — 先停下，回复“继续群发”接着发", group="办公室")
-    @for_posts(*FOLLOWERS)
-    def pause(turn: Turn, _posts: list[Post]) -> Reply:
-        row = latest(turn)
-        done = campaigns.pause(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
-        says = "已暂停，没发的都停着。" if done else "现在不在发送，不用暂停。"
-        return f"{says}\n{report(turn, row, context)}"
 
-    @topic.text("继续群发", help="继续群发 — 接着发暂停的", group="办公室")
-    @for_posts(*FOLLOWERS)
-    def resume(turn: Turn, _posts: list[Post]) -> Reply:
-        row = latest(turn)
-        done = campaigns.resume(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
-        return f"{'继续发送。' if done else '没有暂停的。'}\n{report(turn, row, context)}"
+@topic.text("立即发送", help="立即发送 — 安静时段里的急事，不等早上", group="办公室")
+@for_posts(*FOLLOWERS)
+def send_now(turn: Turn, _posts: list[Post]) -> Reply:
+    row = latest(turn)
+    hurried = broadcasts.send_now(turn.session, row, turn.at, by=person_of(turn))
+    if not hurried:
+        return f"没有推迟到早上的。\n{report(turn, row)}"
+    return f"{hurried} 人改为立即发送，已留痕。\n{report(turn, row)}"
 
-    @topic.text("撤销群发", help="撤销群发 — 停止还没发出的", group="办公室")
-    @for_posts(*FOLLOWERS)
-    def cancel(turn: Turn, _posts: list[Post]) -> Reply:
-        row = latest(turn)
-        name = broadcasts.campaign(row.id)
-        if row.confirmed_at is not None and not campaigns.can_be_cancelled(turn.session, name):
-            return f"已经没有待发送的，不用撤销。\n{report(turn, row, context)}"
-        stopped = broadcasts.cancel(turn.session, row, turn.at, by=person_of(turn))
-        return f"已停止 {stopped} 人的发送，已发出的收不回。\n{report(turn, row, context)}"
 
-    @topic.text("重试群发", help="重试群发 — 只给没送到的再发一次", group="办公室")
-    @for_posts(*FOLLOWERS)
-    def retry(turn: Turn, _posts: list[Post]) -> Reply:
-        row = latest(turn)
-        again = campaigns.retry_failed(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
-        return f"{f'给 {again} 人再发一次。' if again else '没有可以重试的。'}\n{report(turn, row, context)}"
+@topic.text("暂停群发", help="暂停群发 — 先停下，回复“继续群发”接着发", group="办公室")
+@for_posts(*FOLLOWERS)
+def pause(turn: Turn, _posts: list[Post]) -> Reply:
+    row = latest(turn)
+    done = campaigns.pause(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
+    says = "已暂停，没发的都停着。" if done else "现在不在发送，不用暂停。"
+    return f"{says}\n{report(turn, row)}"
 
-    @topic.text("审核", "待审核", help="审核 — 看等着审核的群发（审核 编号）", group="办公室")
-    @for_posts(Role.OFFICE)
-    def review(turn: Turn, _posts: list[Post]) -> Reply:
-        waiting = broadcasts.to_approve(turn.session, person_of(turn))
-        if not turn.rest and len(waiting) != 1:
-            lines = [
-                f"{row.id} 【{row.title}】{row.people_count} 人 {tap('看', f'审核 {row.id}')}" for row in waiting
-            ]
-            return "\n".join(["等您审核的群发：", *lines]) if lines else "没有等您审核的群发。"
-        row = _submitted(turn, turn.rest) if turn.rest else waiting[0]
-        doubtful = "".join(f"请斟酌{doubt}\n" for doubt in broadcasts.doubts(row.title + row.words))
-        return (
-            f"{broadcasts.as_text(row)}\n\n类别：{row.topic.label}\n"
-            f"发给：{broadcasts.audience_label(turn.session, row)}，共 {row.people_count} 人"
-            f"（可达 {row.reachable_count}）\n{doubtful}"
-            f"{tap('通过', f'通过 {row.id}')}　不同意请回复“退回 {row.id} 理由”。"
-        )
 
-    @topic.text("通过", help="通过 — 同意发出一条群发（通过 编号）", group="办公室")
-    @for_posts(Role.OFFICE)
-    def approve(turn: Turn, _posts: list[Post]) -> Reply:
-        row = _submitted(turn, turn.rest)
-        difference = broadcasts.approve(turn.session, row, turn.at, sending, by=person_of(turn))
-        changed = f"人员比提交时{'多' if difference > 0 else '少'} {abs(difference)} 人。\n" if difference else ""
-        return f"已通过。{changed}{report(turn, row, context)}"
+@topic.text("继续群发", help="继续群发 — 接着发暂停的", group="办公室")
+@for_posts(*FOLLOWERS)
+def resume(turn: Turn, _posts: list[Post]) -> Reply:
+    row = latest(turn)
+    done = campaigns.resume(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
+    return f"{'继续发送。' if done else '没有暂停的。'}\n{report(turn, row)}"
 
-    @topic.text("退回", help="退回 — 不同意一条群发（退回 编号 理由）", group="办公室")
-    @for_posts(Role.OFFICE)
-    def send_back(turn: Turn, _posts: list[Post]) -> Reply:
-        number, _, reason = behind(turn).partition(" ")
-        row = _submitted(turn, number)
-        if not reason.strip():
-            raise Misunderstood(f"请写上理由，例如：退回 {row.id} 时间写错了。")
-        broadcasts.send_back(turn.session, row, reason.strip(), turn.at, by=person_of(turn))
-        return f"已退回【{row.title}】，理由已告诉作者。"
 
-    return topic
+@topic.text("撤销群发", help="撤销群发 — 停止还没发出的", group="办公室")
+@for_posts(*FOLLOWERS)
+def cancel(turn: Turn, _posts: list[Post]) -> Reply:
+    row = latest(turn)
+    name = broadcasts.campaign(row.id)
+    if row.confirmed_at is not None and not campaigns.can_be_cancelled(turn.session, name):
+        return f"已经没有待发送的，不用撤销。\n{report(turn, row)}"
+    stopped = broadcasts.cancel(turn.session, row, turn.at, by=person_of(turn))
+    return f"已停止 {stopped} 人的发送，已发出的收不回。\n{report(turn, row)}"
+
+
+@topic.text("重试群发", help="重试群发 — 只给没送到的再发一次", group="办公室")
+@for_posts(*FOLLOWERS)
+def retry(turn: Turn, _posts: list[Post]) -> Reply:
+    row = latest(turn)
+    again = campaigns.retry_failed(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
+    return f"{f'给 {again} 人再发一次。' if again else '没有可以重试的。'}\n{report(turn, row)}"
+
+
+@topic.text("审核", "待审核", help="审核 — 看等着审核的群发（审核 编号）", group="办公室")
+@for_posts(Role.OFFICE)
+def review(turn: Turn, _posts: list[Post]) -> Reply:
+    waiting = broadcasts.to_approve(turn.session, person_of(turn))
+    if not turn.rest and len(waiting) != 1:
+        lines = [f"{row.id} 【{row.title}】{row.people_count} 人 {tap('看', f'审核 {row.id}')}" for row in waiting]
+        return "\n".join(["等您审核的群发：", *lines]) if lines else "没有等您审核的群发。"
+    row = _submitted(turn, turn.rest) if turn.rest else waiting[0]
+    doubtful = "".join(f"请斟酌{doubt}\n" for doubt in broadcasts.doubts(row.title + row.words))
+    return (
+        f"{broadcasts.as_text(row)}\n\n类别：{row.topic.label}\n"
+        f"发给：{broadcasts.audience_label(turn.session, row)}，共 {row.people_count} 人"
+        f"（可达 {row.reachable_count}）\n{doubtful}"
+        f"{tap('通过', f'通过 {row.id}')}　不同意请回复“退回 {row.id} 理由”。"
+    )
+
+
+@topic.text("通过", help="通过 — 同意发出一条群发（通过 编号）", group="办公室")
+@for_posts(Role.OFFICE)
+def approve(turn: Turn, _posts: list[Post]) -> Reply:
+    row = _submitted(turn, turn.rest)
+    difference = broadcasts.approve(turn.session, row, turn.at, house(turn).settings.sending, by=person_of(turn))
+    changed = f"人员比提交时{'多' if difference > 0 else '少'} {abs(difference)} 人。\n" if difference else ""
+    return f"已通过。{changed}{report(turn, row)}"
+
+
+@topic.text("退回", help="退回 — 不同意一条群发（退回 编号 理由）", group="办公室")
+@for_posts(Role.OFFICE)
+def send_back(turn: Turn, _posts: list[Post]) -> Reply:
+    number, _, reason = behind(turn).partition(" ")
+    row = _submitted(turn, number)
+    if not reason.strip():
+        raise Misunderstood(f"请写上理由，例如：退回 {row.id} 时间写错了。")
+    broadcasts.send_back(turn.session, row, reason.strip(), turn.at, by=person_of(turn))
+    return f"已退回【{row.title}】，理由已告诉作者。"
 
 
 def _submitted(turn: Turn, number: str) -> Broadcast:
@@ -132,27 +135,27 @@ def latest(turn: Turn, number: str = "") -> Broadcast:
     return rows[0]
 
 
-def _standing(turn: Turn, row: Broadcast, context: Context) -> campaigns.Standing:
-    sending = context.settings.sending
+def _standing(turn: Turn, row: Broadcast) -> campaigns.Standing:
+    sending = house(turn).settings.sending
     daily = quotas.daily(sending)
     return campaigns.standing(turn.session, broadcasts.campaign(row.id), turn.at, sending.per_second, daily)
 
 
-def report(turn: Turn, row: Broadcast, context: Context) -> str:
+def report(turn: Turn, row: Broadcast) -> str:
     """Where a broadcast stands, in one line whose figures add up."""
     if row.confirmed_at is None:
         why = f"：{row.remark}" if row.remark else ""
         return f"【{row.title}】{row.state.label}{why}（第 {row.id} 号，{row.people_count} 人）。"
-    standing = _standing(turn, row, context)
+    standing = _standing(turn, row)
     parts = [f"{state.label} {standing.counted[state]}" for state in REPORT if standing.counted[state]]
     figures = f"【{row.title}】{_going(turn, standing)}：共 {standing.total} 人，" + "，".join(parts) + "。"
-    return figures + (_folded(turn, standing.name, context) if standing.counted[SendState.FOLDED] else "")
+    return figures + (_folded(turn, standing.name) if standing.counted[SendState.FOLDED] else "")
 
 
-def _folded(turn: Turn, name: str, context: Context) -> str:
+def _folded(turn: Turn, name: str) -> str:
     """Why some did not get it now, and what became of the digest that tells them of it (F046)."""
     fates = digests.fates_of(turn.session, name)
-    to_come = f"周日 {context.settings.sending.digest_at:%H:%M} 发出"
+    to_come = f"周日 {house(turn).settings.sending.digest_at:%H:%M} 发出"
     told = "，".join(f"{to_come if state is None else state.label} {many}" for state, many in fates.items())
     return f"\n并入周汇总的人：{digests.why_folded(turn.session, name)}。汇总：{told}。"
 

@@ -10,11 +10,12 @@ from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Turn
 from clock import beijing_date, say_moment
+from config import Template
 from errors import Misunderstood, RuleBroken
 from handlers import template_limits
 from handlers.access import for_posts, person_of
 from handlers.broadcast_report import latest, report
-from handlers.context import Context
+from handlers.context import house
 from handlers.own_words import behind
 from handlers.template_limits import Room
 from models import BranchKind, Broadcast, BroadcastState, Channel, County, NoticeKind, Post, Role, Topic
@@ -35,108 +36,155 @@ WAYS = [
 ]  # fmt: skip
 
 
-def router(context: Context) -> Router:
-    topic = Router()
-    means, sending = context.means, context.settings.sending
-    template = means.account.template(Channel.TEMPLATE, NoticeKind.BROADCAST)
+def _needs_place(said: Said) -> bool:
+    return _is_free(said) and OWN_COUNTY not in said and said["audience"] not in {"all", "群众"}
 
-    def longest(said: Said) -> Room:
-        most = broadcasts.LONGEST_TITLE - (len(broadcasts.CORRECTED) if CORRECTS in said else 0)
-        return template_limits.room(template, "title", most)
 
-    def read_title(_turn: Turn, text: str, said: Said) -> str:
-        space = longest(said)
-        return broadcast_text.title(words.tidy(text), space.place, space.characters)
+def _read_code(turn: Turn, text: str, said: Said) -> str:
+    code = words.key(text)
+    row = broadcasts.get(turn.session, int(said["broadcast"]))
+    if code != row.code:
+        raise Misunderstood("确认码不对，没有发送。")
+    return code
 
-    def preview(turn: Turn, said: Said) -> str:
-        row = _draft(turn, said, means)
-        to = broadcasts.audience_of(row)
-        seen = broadcasts.look(turn.session, to, row.topic, turn.at, means, corrects=row.corrects_id)
-        names = "、".join(seen.sample)
-        example = f"例如：{names}{'等' if seen.people > len(seen.sample) else ''}\n" if names else ""
-        doubtful = "".join(f"请斟酌{doubt}\n" for doubt in broadcasts.doubts(row.title + row.words))
-        cut = template_limits.shortened(template, row.words)
-        approval = "需要另一位同志审核后才发出。\n" if broadcasts.needs_approval(row, sending) else ""
-        return (
-            f"预览\n{broadcasts.as_text(row)}\n\n"
-            f"发给：{broadcasts.audience_label(turn.session, row)}，共 {seen.people} 人，"
-            f"{forecast.says(seen)}\n{example}{cut}{doubtful}{approval}"
-            f"类别：{row.topic.label}（要改回复“类别 活动”）；先发给自己看：{tap('试发')}\n"
-            f"确认发送请回复 {tap(row.code)}，不发回复“取消”。"
-        )
 
-    def done(turn: Turn, said: Said) -> Reply:
-        _check_scope(turn, said)
-        row = broadcasts.confirm(
-            turn.session, int(said["broadcast"]), said["code"], turn.at, sending, by=person_of(turn)
-        )
-        if row.state is BroadcastState.SUBMITTED:
-            return f"已提交审核（第 {row.id} 号），审核通过就发出，结果会告诉您。{tap('进度')}"
-        later = broadcasts.after_quiet(turn.at, sending)
-        quiet = f"现在是安静时段，将于 {say_moment(later)} 开始发送；确有急事请回复 {tap('立即发送')}"
-        begins = quiet if later > turn.at else "开始发送"
-        follow = f"随时回复 {tap('进度')} 查看，{tap('暂停群发')} {tap('撤销群发')} 停下未发的。"
-        return f"已确认，{begins}。\n{report(turn, row, context)}\n{follow}"
+def _read_words(_turn: Turn, text: str, _said: Said) -> str:
+    return broadcast_text.body(text)
 
-    flow = topic.flow(
-        Flow(
-            "群发",
-            (
-                choice("audience", "发给谁？", WAYS, when=lambda said: _is_free(said) and OWN_COUNTY not in said),
-                Question("place", _ask_place, _read_place, when=_needs_place),
-                Question(
-                    "title", lambda _t, said: f"标题是什么？（{longest(said).characters} 个字以内）", read_title
-                ),
-                Question("words", lambda _t, _s: "请写正文。", _read_words),
-                Question("code", preview, _read_code),
-            ),
-            done,
-        )
+
+def _read_place(turn: Turn, text: str, said: Said) -> str:
+    if said["audience"] == "支部:":
+        return _read_branch(turn, text)
+    if said["audience"] == "条件":
+        Audience(words.tidy(text)).accounts(turn.session, turn.at)
+        return words.tidy(text)
+    return pick(text, _places(turn, said["audience"]))
+
+
+def _ask_place(turn: Turn, said: Said) -> str:
+    if said["audience"] == "支部:":
+        return "哪个支部？请回复支部名称中的几个字。"
+    if said["audience"] == "条件":
+        return f"请写条件。{audience.how_to_write()}"
+    places = _places(turn, said["audience"])
+    if not places:
+        return f"还没有保存过名单。请{tap('返回')}另选，或先回复“存名单 名称 条件”。"
+    return "\n".join(["哪一个？", *(f"{i} {tap(label, str(i))}" for i, (_, label) in enumerate(places, 1))])
+
+
+topic = Router()
+
+
+def _template(turn: Turn) -> Template | None:
+    return house(turn).means.account.template(Channel.TEMPLATE, NoticeKind.BROADCAST)
+
+
+def longest(turn: Turn, said: Said) -> Room:
+    most = broadcasts.LONGEST_TITLE - (len(broadcasts.CORRECTED) if CORRECTS in said else 0)
+    return template_limits.room(_template(turn), "title", most)
+
+
+def read_title(turn: Turn, text: str, said: Said) -> str:
+    space = longest(turn, said)
+    return broadcast_text.title(words.tidy(text), space.place, space.characters)
+
+
+def preview(turn: Turn, said: Said) -> str:
+    means = house(turn).means
+    row = _draft(turn, said, means)
+    to = broadcasts.audience_of(row)
+    seen = broadcasts.look(turn.session, to, row.topic, turn.at, means, corrects=row.corrects_id)
+    names = "、".join(seen.sample)
+    example = f"例如：{names}{'等' if seen.people > len(seen.sample) else ''}\n" if names else ""
+    doubtful = "".join(f"请斟酌{doubt}\n" for doubt in broadcasts.doubts(row.title + row.words))
+    cut = template_limits.shortened(_template(turn), row.words)
+    approval = (
+        "需要另一位同志审核后才发出。\n" if broadcasts.needs_approval(row, house(turn).settings.sending) else ""
+    )
+    return (
+        f"预览\n{broadcasts.as_text(row)}\n\n"
+        f"发给：{broadcasts.audience_label(turn.session, row)}，共 {seen.people} 人，"
+        f"{forecast.says(seen)}\n{example}{cut}{doubtful}{approval}"
+        f"类别：{row.topic.label}（要改回复“类别 活动”）；先发给自己看：{tap('试发')}\n"
+        f"确认发送请回复 {tap(row.code)}，不发回复“取消”。"
     )
 
-    @topic.text("群发", "发通知", help="群发 — 给党员会员发工作通知", menu="BROADCAST", group="办公室")
-    @for_posts(*WRITERS)
-    def begin(turn: Turn, posts: list[Post]) -> Reply:
-        county_id = _only_county(posts)
-        if county_id is not None:
-            return turn.begin(flow, **{OWN_COUNTY: str(county_id)})
-        return turn.begin(flow)
 
-    @topic.text("更正", help="更正 — 给收到上一次群发的人发更正", group="办公室")
-    @for_posts(*WRITERS)
-    def correct(turn: Turn, posts: list[Post]) -> Reply:
-        wrong = latest(turn, turn.rest)
-        known = {CORRECTS: str(wrong.id)}
-        county_id = _only_county(posts)
-        if county_id is not None:
-            known[OWN_COUNTY] = str(county_id)
-        return f"更正【{wrong.title}】，只发给收到它的人。\n{turn.begin(flow, **known)}"
+def done(turn: Turn, said: Said) -> Reply:
+    _check_scope(turn, said)
+    sending = house(turn).settings.sending
+    row = broadcasts.confirm(turn.session, int(said["broadcast"]), said["code"], turn.at, sending, by=person_of(turn))
+    if row.state is BroadcastState.SUBMITTED:
+        return f"已提交审核（第 {row.id} 号），审核通过就发出，结果会告诉您。{tap('进度')}"
+    later = broadcasts.after_quiet(turn.at, sending)
+    quiet = f"现在是安静时段，将于 {say_moment(later)} 开始发送；确有急事请回复 {tap('立即发送')}"
+    begins = quiet if later > turn.at else "开始发送"
+    follow = f"随时回复 {tap('进度')} 查看，{tap('暂停群发')} {tap('撤销群发')} 停下未发的。"
+    return f"已确认，{begins}。\n{report(turn, row)}\n{follow}"
 
-    @topic.text("试发", help="试发 — 预览时先发给自己看", group="办公室")
-    @for_posts(*WRITERS)
-    def try_out(turn: Turn, _posts: list[Post]) -> Reply:
-        row = _own_draft(turn)
-        broadcasts.test_send(turn.session, row, turn.at, by=person_of(turn))
-        return f"已发给您自己，看好了再回复确认码 {tap(row.code)}。"
 
-    @topic.text("类别", "通知类别", help="类别 — 预览时改通知的类别（类别 活动）", group="办公室")
-    @for_posts(*WRITERS)
-    def sort(turn: Turn, _posts: list[Post]) -> Reply:
-        row = _own_draft(turn)
-        row.topic = Topic(pick(turn.rest, [(topic.value, topic.label) for topic in Topic]))
-        return preview(turn, {"broadcast": str(row.id)})
+flow = topic.flow(
+    Flow(
+        "群发",
+        (
+            choice("audience", "发给谁？", WAYS, when=lambda said: _is_free(said) and OWN_COUNTY not in said),
+            Question("place", _ask_place, _read_place, when=_needs_place),
+            Question(
+                "title", lambda turn, said: f"标题是什么？（{longest(turn, said).characters} 个字以内）", read_title
+            ),
+            Question("words", lambda _t, _s: "请写正文。", _read_words),
+            Question("code", preview, _read_code),
+        ),
+        done,
+    )
+)
 
-    @topic.text("存名单", help="存名单 — 保存一个常用的条件（存名单 名称 条件）", group="办公室")
-    @for_posts(Role.OFFICE)
-    def save(turn: Turn, _posts: list[Post]) -> Reply:
-        name, _, expression = behind(turn).partition(" ")
-        if not expression.strip():
-            raise Misunderstood(f"请写成“存名单 名称 条件”。{audience.how_to_write()}")
-        row = audience.save(turn.session, name, expression.strip(), turn.at, by=person_of(turn))
-        many = audience.count(turn.session, Audience(row.expression), turn.at)
-        return f"已保存名单“{row.name}”：{row.expression}，现在 {many} 人。群发时选“保存过的名单”。"
 
-    return topic
+@topic.text("群发", "发通知", help="群发 — 给党员会员发工作通知", menu="BROADCAST", group="办公室")
+@for_posts(*WRITERS)
+def begin(turn: Turn, posts: list[Post]) -> Reply:
+    county_id = _only_county(posts)
+    if county_id is not None:
+        return turn.begin(flow, **{OWN_COUNTY: str(county_id)})
+    return turn.begin(flow)
+
+
+@topic.text("更正", help="更正 — 给收到上一次群发的人发更正", group="办公室")
+@for_posts(*WRITERS)
+def correct(turn: Turn, posts: list[Post]) -> Reply:
+    wrong = latest(turn, turn.rest)
+    known = {CORRECTS: str(wrong.id)}
+    county_id = _only_county(posts)
+    if county_id is not None:
+        known[OWN_COUNTY] = str(county_id)
+    return f"更正【{wrong.title}】，只发给收到它的人。\n{turn.begin(flow, **known)}"
+
+
+@topic.text("试发", help="试发 — 预览时先发给自己看", group="办公室")
+@for_posts(*WRITERS)
+def try_out(turn: Turn, _posts: list[Post]) -> Reply:
+    row = _own_draft(turn)
+    broadcasts.test_send(turn.session, row, turn.at, by=person_of(turn))
+    return f"已发给您自己，看好了再回复确认码 {tap(row.code)}。"
+
+
+@topic.text("类别", "通知类别", help="类别 — 预览时改通知的类别（类别 活动）", group="办公室")
+@for_posts(*WRITERS)
+def sort(turn: Turn, _posts: list[Post]) -> Reply:
+    row = _own_draft(turn)
+    row.topic = Topic(pick(turn.rest, [(topic.value, topic.label) for topic in Topic]))
+    return preview(turn, {"broadcast": str(row.id)})
+
+
+@topic.text("存名单", help="存名单 — 保存一个常用的条件（存名单 名称 条件）", group="办公室")
+@for_posts(Role.OFFICE)
+def save(turn: Turn, _posts: list[Post]) -> Reply:
+    name, _, expression = behind(turn).partition(" ")
+    if not expression.strip():
+        raise Misunderstood(f"请写成“存名单 名称 条件”。{audience.how_to_write()}")
+    row = audience.save(turn.session, name, expression.strip(), turn.at, by=person_of(turn))
+    many = audience.count(turn.session, Audience(row.expression), turn.at)
+    return f"已保存名单“{row.name}”：{row.expression}，现在 {many} 人。群发时选“保存过的名单”。"
 
 
 def _is_free(said: Said) -> bool:
@@ -156,10 +204,6 @@ def _only_county(posts: list[Post]) -> int | None:
     if any(post.role is Role.OFFICE for post in posts):
         return None
     return posts[0].county_id
-
-
-def _needs_place(said: Said) -> bool:
-    return _is_free(said) and OWN_COUNTY not in said and said["audience"] not in {"all", "群众"}
 
 
 def _check_scope(turn: Turn, said: Said) -> None:
@@ -182,26 +226,6 @@ def _places(turn: Turn, way: str) -> list[tuple[str, str]]:
     return [(name, name) for name in names]
 
 
-def _ask_place(turn: Turn, said: Said) -> str:
-    if said["audience"] == "支部:":
-        return "哪个支部？请回复支部名称中的几个字。"
-    if said["audience"] == "条件":
-        return f"请写条件。{audience.how_to_write()}"
-    places = _places(turn, said["audience"])
-    if not places:
-        return f"还没有保存过名单。请{tap('返回')}另选，或先回复“存名单 名称 条件”。"
-    return "\n".join(["哪一个？", *(f"{i} {tap(label, str(i))}" for i, (_, label) in enumerate(places, 1))])
-
-
-def _read_place(turn: Turn, text: str, said: Said) -> str:
-    if said["audience"] == "支部:":
-        return _read_branch(turn, text)
-    if said["audience"] == "条件":
-        Audience(words.tidy(text)).accounts(turn.session, turn.at)
-        return words.tidy(text)
-    return pick(text, _places(turn, said["audience"]))
-
-
 def _read_branch(turn: Turn, text: str) -> str:
     name = words.tidy(text).replace(" ", "")
     found = branches.called(turn.session, name)
@@ -210,10 +234,6 @@ def _read_branch(turn: Turn, text: str) -> str:
     if not found:
         raise Misunderstood(f"没有名称含“{name[:20]}”的支部。")
     raise Misunderstood("有几个支部符合，请写得更全些：\n" + "\n".join(f"· {tap(each)}" for each in found[:8]))
-
-
-def _read_words(_turn: Turn, text: str, _said: Said) -> str:
-    return broadcast_text.body(text)
 
 
 def _draft(turn: Turn, said: Said, means: forecast.Means) -> Broadcast:
@@ -239,11 +259,3 @@ def _audience(said: Said) -> Audience:
     if way == "条件":
         return Audience(said["place"], county_id)
     return Audience(f"{way}“{said['place']}”" if way == "支部:" else f"{way}{said['place']}", county_id)
-
-
-def _read_code(turn: Turn, text: str, said: Said) -> str:
-    code = words.key(text)
-    row = broadcasts.get(turn.session, int(said["broadcast"]))
-    if code != row.code:
-        raise Misunderstood("确认码不对，没有发送。")
-    return code

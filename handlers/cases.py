@@ -12,7 +12,6 @@ from clock import beijing_date, say_moment
 from errors import Misunderstood, NotFound, RuleBroken
 from handlers.access import for_posts, person_of
 from handlers.consultations import ask_rating
-from handlers.context import Context
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Post, Role, Step
 from services import cases, consultations, people
@@ -27,127 +26,141 @@ OFFICE = "0"
 Find = Callable[..., Consultation]
 
 
-def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
-    topic = Router()
+def _ask_target(turn: Turn, said: Said) -> str:
+    lines = [f"{i} {tap(name, str(i))}" for i, (_id, name) in enumerate(_targets(turn, said)[:12], 1)]
+    return "\n".join([f"{said['case']} 转给谁？点名字，或回复姓名：", *lines])
 
-    @topic.text("待办", "待接单", help="待办 — 等接单的和我在办的", group="律师")
-    @for_posts(*AT_THE_DESK)
-    def todo(turn: Turn, posts: list[Post]) -> Reply:
-        desk = _desk(turn, posts)
-        waiting, mine = cases.waiting(turn.session, desk), cases.mine(turn.session, desk)
-        if not waiting and not mine:
-            return "没有等待接单的咨询，您手上也没有在办的。"
-        return "\n".join([*_list("等待接单", waiting, "接单"), *_list("我在办的", mine, "看")])
 
-    @topic.text("接单", help="接单 — 接下一件（接单 编号）", group="律师")
-    @for_posts(*AT_THE_DESK)
-    def take(turn: Turn, posts: list[Post]) -> Reply:
-        desk = _desk(turn, posts)
-        number, _rest = read_number(turn.rest)
-        if number is None:
-            waiting = cases.waiting(turn.session, desk)
-            if len(waiting) != 1:
-                return "\n".join(_list("等待接单", waiting, "接单")) or "现在没有等待接单的咨询。"
-            case: Consultation | None = waiting[0]
-        else:
-            case = _found(turn, desk, number, cases.find_to_take)
-        if case is None:
-            return cases.NOT_HERE
-        cases.take(turn.session, case, turn.at, by=desk.person_id)
-        acts = f"{tap('看内容', f'看 {case.number}')}｜{tap('答复', f'答复 {case.number}')}｜{tap('转交', f'转 {case.number}')}"
-        return f"已接单：{case.number}（{case.matter.label}，{case.urgency.label}）。已通知咨询人。\n{acts}"
+topic = Router()
 
-    @topic.text("看", "查看", help="看 — 看内容，每次留痕（看 编号）", group="律师")
-    @for_posts(*AT_THE_DESK)
-    def look(turn: Turn, posts: list[Post]) -> Reply:
-        desk = _desk(turn, posts)
-        number, rest = read_number(turn.rest)
-        case = _meant(turn, desk, number)
-        if case is None:
-            return _which(turn, desk, number, "看")
-        history = cases.look(turn.session, case, turn.at, by=desk.person_id)
-        return page(_story(turn, case, history), _acts(case, desk), rest, f"看 {case.number}")
 
-    # --- answering ---------------------------------------------------------------------------------------
+@topic.text("待办", "待接单", help="待办 — 等接单的和我在办的", group="律师")
+@for_posts(*AT_THE_DESK)
+def todo(turn: Turn, posts: list[Post]) -> Reply:
+    desk = _desk(turn, posts)
+    waiting, mine = cases.waiting(turn.session, desk), cases.mine(turn.session, desk)
+    if not waiting and not mine:
+        return "没有等待接单的咨询，您手上也没有在办的。"
+    return "\n".join([*_list("等待接单", waiting, "接单"), *_list("我在办的", mine, "看")])
 
-    def answer(turn: Turn, said: Said) -> Reply:
-        case = cases.find(turn.session, _desk(turn), _number(said))
-        reachable = cases.answer(turn.session, case, said["words"], turn.at, by=person_of(turn))
-        window = reach.windows(turn.session, [case.openid], turn.at).get(case.openid)
-        if not reachable:
-            how = "注意：对方已取消关注，送不到；重新关注后回复“查询”可看全文。"
-        elif window is not None and window.is_open(turn.at):
-            how = "全文会发到对方微信。"
-        else:
-            how = "微信现在只许给对方发提醒（48 小时内没来过或已发满）；对方回复“查询”可看全文。"
-        return f"已答复 {case.number}。{how}\n办完了：{tap('结案', f'结案 {case.number}')}"
 
-    answering = topic.flow(
-        Flow("答复", (free_text("words", f"请写答复（{LONGEST_ANSWER} 字以内）。", LONGEST_ANSWER),), answer)
+@topic.text("接单", help="接单 — 接下一件（接单 编号）", group="律师")
+@for_posts(*AT_THE_DESK)
+def take(turn: Turn, posts: list[Post]) -> Reply:
+    desk = _desk(turn, posts)
+    number, _rest = read_number(turn.rest)
+    if number is None:
+        waiting = cases.waiting(turn.session, desk)
+        if len(waiting) != 1:
+            return "\n".join(_list("等待接单", waiting, "接单")) or "现在没有等待接单的咨询。"
+        case: Consultation | None = waiting[0]
+    else:
+        case = _found(turn, desk, number, cases.find_to_take)
+    if case is None:
+        return cases.NOT_HERE
+    cases.take(turn.session, case, turn.at, by=desk.person_id)
+    acts = f"{tap('看内容', f'看 {case.number}')}｜{tap('答复', f'答复 {case.number}')}｜{tap('转交', f'转 {case.number}')}"
+    return f"已接单：{case.number}（{case.matter.label}，{case.urgency.label}）。已通知咨询人。\n{acts}"
+
+
+@topic.text("看", "查看", help="看 — 看内容，每次留痕（看 编号）", group="律师")
+@for_posts(*AT_THE_DESK)
+def look(turn: Turn, posts: list[Post]) -> Reply:
+    desk = _desk(turn, posts)
+    number, rest = read_number(turn.rest)
+    case = _meant(turn, desk, number)
+    if case is None:
+        return _which(turn, desk, number, "看")
+    history = cases.look(turn.session, case, turn.at, by=desk.person_id)
+    return page(_story(turn, case, history), _acts(case, desk), rest, f"看 {case.number}")
+
+
+# --- answering ---------------------------------------------------------------------------------------
+
+
+def answer(turn: Turn, said: Said) -> Reply:
+    case = cases.find(turn.session, _desk(turn), _number(said))
+    reachable = cases.answer(turn.session, case, said["words"], turn.at, by=person_of(turn))
+    window = reach.windows(turn.session, [case.openid], turn.at).get(case.openid)
+    if not reachable:
+        how = "注意：对方已取消关注，送不到；重新关注后回复“查询”可看全文。"
+    elif window is not None and window.is_open(turn.at):
+        how = "全文会发到对方微信。"
+    else:
+        how = "微信现在只许给对方发提醒（48 小时内没来过或已发满）；对方回复“查询”可看全文。"
+    return f"已答复 {case.number}。{how}\n办完了：{tap('结案', f'结案 {case.number}')}"
+
+
+answering = topic.flow(
+    Flow("答复", (free_text("words", f"请写答复（{LONGEST_ANSWER} 字以内）。", LONGEST_ANSWER),), answer)
+)
+
+
+@topic.text("答复", help="答复 — 答复咨询人（答复 编号 内容）", group="律师")
+@for_posts(*AT_THE_DESK)
+def begin_answer(turn: Turn, posts: list[Post]) -> Reply:
+    desk = _desk(turn, posts)
+    number, text = read_number(behind(turn))
+    case = _meant(turn, desk, number, cases.mine)
+    if case is None:
+        return _which(turn, desk, number, "答复")
+    if text:
+        return answer(turn, {"case": case.number, "words": text})
+    if case.lawyer_id != desk.person_id:
+        raise RuleBroken(f"{case.number} 不在您手上，请先“接单 {case.number}”。")
+    return f"答复 {case.number}（{case.matter.label}）。\n{turn.begin(answering, case=case.number)}"
+
+
+# --- handing over ------------------------------------------------------------------------------------
+
+
+def hand_over(turn: Turn, said: Said) -> Reply:
+    case = cases.find(turn.session, _desk(turn), _number(said))
+    to = None if said["to"] == OFFICE else int(said["to"])
+    cases.transfer(turn.session, case, to, said["why"], turn.at, by=person_of(turn))
+    return f"{case.number} 已转给{consultations.handler_of(case)}，已通知对方和咨询人。"
+
+
+handing = topic.flow(
+    Flow(
+        "转交",
+        (
+            Question("to", _ask_target, lambda turn, text, said: pick_target(text, _targets(turn, said))),
+            free_text("why", "为什么转交？（只有接手的人看得到）", LONGEST_REASON),
+        ),
+        hand_over,
     )
+)
 
-    @topic.text("答复", help="答复 — 答复咨询人（答复 编号 内容）", group="律师")
-    @for_posts(*AT_THE_DESK)
-    def begin_answer(turn: Turn, posts: list[Post]) -> Reply:
-        desk = _desk(turn, posts)
-        number, text = read_number(behind(turn))
-        case = _meant(turn, desk, number, cases.mine)
-        if case is None:
-            return _which(turn, desk, number, "答复")
-        if text:
-            return answer(turn, {"case": case.number, "words": text})
-        if case.lawyer_id != desk.person_id:
-            raise RuleBroken(f"{case.number} 不在您手上，请先“接单 {case.number}”。")
-        return f"答复 {case.number}（{case.matter.label}）。\n{turn.begin(answering, case=case.number)}"
 
-    # --- handing over ------------------------------------------------------------------------------------
+@topic.text("转", "转交", "转办", help="转 — 转给同事或办公室（转 编号）", group="律师")
+@for_posts(*AT_THE_DESK)
+def transfer(turn: Turn, posts: list[Post]) -> Reply:
+    desk = _desk(turn, posts)
+    number, rest = read_number(behind(turn))
+    case = _meant(turn, desk, number, cases.mine)
+    if case is None:
+        return _which(turn, desk, number, "转")
+    known = {"case": case.number}
+    to, _, why = rest.partition(" ")
+    try:
+        known["to"] = pick_target(to, _targets(turn, known))
+    except Misunderstood:
+        why = rest
+    return turn.begin(handing, **known, **({"why": why.strip()} if why.strip() else {}))
 
-    def hand_over(turn: Turn, said: Said) -> Reply:
-        case = cases.find(turn.session, _desk(turn), _number(said))
-        to = None if said["to"] == OFFICE else int(said["to"])
-        cases.transfer(turn.session, case, to, said["why"], turn.at, by=person_of(turn))
-        return f"{case.number} 已转给{consultations.handler_of(case)}，已通知对方和咨询人。"
 
-    handing = topic.flow(
-        Flow(
-            "转交",
-            (
-                Question("to", _ask_target, lambda turn, text, said: pick_target(text, _targets(turn, said))),
-                free_text("why", "为什么转交？（只有接手的人看得到）", LONGEST_REASON),
-            ),
-            hand_over,
-        )
-    )
-
-    @topic.text("转", "转交", "转办", help="转 — 转给同事或办公室（转 编号）", group="律师")
-    @for_posts(*AT_THE_DESK)
-    def transfer(turn: Turn, posts: list[Post]) -> Reply:
-        desk = _desk(turn, posts)
-        number, rest = read_number(behind(turn))
-        case = _meant(turn, desk, number, cases.mine)
-        if case is None:
-            return _which(turn, desk, number, "转")
-        known = {"case": case.number}
-        to, _, why = rest.partition(" ")
-        try:
-            known["to"] = pick_target(to, _targets(turn, known))
-        except Misunderstood:
-            why = rest
-        return turn.begin(handing, **known, **({"why": why.strip()} if why.strip() else {}))
-
-    @topic.text("结案", help="结案 — 办完了，请对方评价（结案 编号）", group="律师")
-    @for_posts(*AT_THE_DESK)
-    def close(turn: Turn, posts: list[Post]) -> Reply:
-        desk = _desk(turn, posts)
-        number, _rest = read_number(turn.rest)
-        case = _meant(turn, desk, number, cases.mine)
-        if case is None:
-            return _which(turn, desk, number, "结案")
-        text = f"您的咨询 {case.number} 已结案。{ask_rating(case.number)}"
-        cases.close(turn.session, case, text, turn.at, by=desk.person_id)
-        return f"已结案：{case.number}。已请咨询人评价。"
-
-    return topic
+@topic.text("结案", help="结案 — 办完了，请对方评价（结案 编号）", group="律师")
+@for_posts(*AT_THE_DESK)
+def close(turn: Turn, posts: list[Post]) -> Reply:
+    desk = _desk(turn, posts)
+    number, _rest = read_number(turn.rest)
+    case = _meant(turn, desk, number, cases.mine)
+    if case is None:
+        return _which(turn, desk, number, "结案")
+    text = f"您的咨询 {case.number} 已结案。{ask_rating(case.number)}"
+    cases.close(turn.session, case, text, turn.at, by=desk.person_id)
+    return f"已结案：{case.number}。已请咨询人评价。"
 
 
 # --- which case is meant -------------------------------------------------------------------------------------
@@ -207,11 +220,6 @@ def _targets(turn: Turn, said: Said) -> list[tuple[str, str]]:
     case = cases.find(turn.session, _desk(turn), _number(said))
     found = cases.targets(turn.session, case, turn.at, by=person_of(turn))
     return [(OFFICE, cases.TO_OFFICE), *((str(person.id), person.name) for person in found)]
-
-
-def _ask_target(turn: Turn, said: Said) -> str:
-    lines = [f"{i} {tap(name, str(i))}" for i, (_id, name) in enumerate(_targets(turn, said)[:12], 1)]
-    return "\n".join([f"{said['case']} 转给谁？点名字，或回复姓名：", *lines])
 
 
 def pick_target(text: str, targets: list[tuple[str, str]]) -> str:

@@ -12,7 +12,7 @@ from bot.router import Router
 from bot.turn import Talk, Turn
 from clock import say_moment
 from errors import Misunderstood, NotFound
-from handlers.context import Context
+from handlers.context import house
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Matter, Step, Urgency, Wish
 from services import assignment, consultations, danger, rhythm, stations
@@ -73,154 +73,178 @@ class Listening(Flow):
         return self.proceed(turn)
 
 
-def router(context: Context) -> Router:
-    topic = Router()
+def _options(kind: type[Matter] | type[Urgency] | type[Wish]) -> list[tuple[str, str]]:
+    return [(each.value, each.label) for each in kind]
 
-    def submit(turn: Turn, said: Said) -> Reply:
-        kind = Danger(said["danger"]) if "danger" in said else danger.found(said["words"])
-        question = consultations.Question(
-            openid=turn.openid,
-            matter=Matter(said.get("matter") or (Matter.FAMILY if kind is Danger.DOMESTIC else Matter.OTHER)),
-            county_id=int(said["county"]),
-            urgency=Urgency(said.get("urgency", Urgency.TODAY)),
-            wish=Wish(said.get("wish", Wish.ANSWER)),
-            words=said["words"],
-            is_dangerous=kind is not None,
-        )
-        holidays = rhythm.calendar(turn.session, context.settings.calendar).holidays
-        case, decision = consultations.ask(turn.session, question, holidays, turn.at)
-        return numbers_first(kind, _receipt(turn, case, decision, said["words"]))
 
-    asking = topic.flow(
-        Listening(
-            "咨询",
-            (
-                choice("matter", "您的问题属于哪一类？点文字或回复数字：", _options(Matter), when=_calm),
-                Question("county", _ask_county, _read_county),
-                choice("urgency", "有多急？", _options(Urgency), when=_calm),
-                choice("wish", "您最希望得到哪种帮助？", _options(Wish), when=_calm),
-                free_text(
-                    "words", f"最后，请用自己的话说说情况（{LONGEST_WORDS} 字以内）。\n{PURPOSE}", LONGEST_WORDS
-                ),
-            ),
-            submit,
-        )
+def _read_county(turn: Turn, text: str, _said: Said) -> str:
+    known = stations.counties(turn.session)
+    county = stations.county_named(known, text)
+    return str(county.id) if county else pick(text, [(str(c.id), c.name) for c in known])
+
+
+def _ask_county(turn: Turn, _said: Said) -> str:
+    lines = [f"{i} {tap(county.name, str(i))}" for i, county in enumerate(stations.counties(turn.session), 1)]
+    rows = ["　".join(lines[start : start + 3]) for start in range(0, len(lines), 3)]
+    return "\n".join(["事情发生在（或您住在）哪个县（市）区？", *rows])
+
+
+topic = Router()
+
+
+def submit(turn: Turn, said: Said) -> Reply:
+    kind = Danger(said["danger"]) if "danger" in said else danger.found(said["words"])
+    question = consultations.Question(
+        openid=turn.openid,
+        matter=Matter(said.get("matter") or (Matter.FAMILY if kind is Danger.DOMESTIC else Matter.OTHER)),
+        county_id=int(said["county"]),
+        urgency=Urgency(said.get("urgency", Urgency.TODAY)),
+        wish=Wish(said.get("wish", Wish.ANSWER)),
+        words=said["words"],
+        is_dangerous=kind is not None,
     )
+    holidays = rhythm.calendar(turn.session, house(turn).settings.calendar).holidays
+    case, decision = consultations.ask(turn.session, question, holidays, turn.at)
+    return numbers_first(kind, _receipt(turn, case, decision, said["words"]))
 
-    @topic.text(
+
+asking = topic.flow(
+    Listening(
         "咨询",
-        "法律咨询",
-        "我要咨询",
-        "求助",
-        "救命",
-        help="咨询 — 问值班律师，不用注册",
-        number=4,
-        menu="CONSULT",
-        scene="consult",
+        (
+            choice("matter", "您的问题属于哪一类？点文字或回复数字：", _options(Matter), when=_calm),
+            Question("county", _ask_county, _read_county),
+            choice("urgency", "有多急？", _options(Urgency), when=_calm),
+            choice("wish", "您最希望得到哪种帮助？", _options(Wish), when=_calm),
+            free_text("words", f"最后，请用自己的话说说情况（{LONGEST_WORDS} 字以内）。\n{PURPOSE}", LONGEST_WORDS),
+        ),
+        submit,
     )
-    def consult(turn: Turn) -> Reply:
-        if turn.message.kind == "event" and turn.rest.isdecimal():
-            return turn.begin(asking, county=str(stations.get(turn.session, int(turn.rest)).county_id))
-        if not turn.rest and turn.talk is not None and turn.talk.flow == asking.name:
-            return asking.resume(turn)
-        said = _told_with_command(behind(turn))
-        kind = danger.found(turn.message.content)
-        if kind is not None:
-            said["danger"] = kind.value
-        purpose = f"您说的已记下，不用再写。{PURPOSE}\n\n" if "words" in said else ""
-        return numbers_first(kind, f"{purpose}{turn.begin(asking, **said)}")
+)
 
-    # --- afterwards --------------------------------------------------------------------------------------
 
-    @topic.text("查询", "我的咨询", "查询进展", help="查询 — 咨询办到哪步（查询 编号）", number=6, menu="CASES")
-    def status(turn: Turn) -> Reply:
-        number, rest = read_number(turn.rest)
-        if number is None:
-            return consultations.NOT_YOURS if turn.rest else _listed(turn)
-        return _shown(turn, consultations.find_own(turn.session, turn.openid, number), rest)
+@topic.text(
+    "咨询",
+    "法律咨询",
+    "我要咨询",
+    "求助",
+    "救命",
+    help="咨询 — 问值班律师，不用注册",
+    number=4,
+    menu="CONSULT",
+    scene="consult",
+)
+def consult(turn: Turn) -> Reply:
+    if turn.message.kind == "event" and turn.rest.isdecimal():
+        return turn.begin(asking, county=str(stations.get(turn.session, int(turn.rest)).county_id))
+    if not turn.rest and turn.talk is not None and turn.talk.flow == asking.name:
+        return asking.resume(turn)
+    said = _told_with_command(behind(turn))
+    kind = danger.found(turn.message.content)
+    if kind is not None:
+        said["danger"] = kind.value
+    purpose = f"您说的已记下，不用再写。{PURPOSE}\n\n" if "words" in said else ""
+    return numbers_first(kind, f"{purpose}{turn.begin(asking, **said)}")
 
-    def add(turn: Turn, said: Said) -> Reply:
-        case = _to_add_to(turn, said.get("case", ""))
-        consultations.add(turn.session, case, said["words"], turn.at)
-        told = f"已告诉{consultations.handler_of(case)}。" if case.lawyer else "接单的人会一并看到。"
-        return numbers_first(danger.found(said["words"]), f"已补充到 {case.number}，{told}")
 
-    adding = topic.flow(
-        Flow("补充", (free_text("words", f"请写要补充的内容（{LONGEST_WORDS} 字以内）。", LONGEST_WORDS),), add)
-    )
+# --- afterwards --------------------------------------------------------------------------------------
 
-    @topic.text("补充", "补充情况", help="补充 — 给在办的咨询补充内容")
-    def more(turn: Turn) -> Reply:
-        text = behind(turn)
-        number, rest = read_number(text)
-        # Only a whole number is one: “补充 2016 年签的合同” is not.
-        named, said = (f"{number.day}-{number.last}", rest) if number and number.day else ("", text)
-        if said:
-            return add(turn, {"case": named, "words": consultations.read_words(said)})
-        case = _to_add_to(turn, named)
-        return f"补充到 {case.number}（{case.matter.label}）。\n{turn.begin(adding, case=case.number)}"
 
-    @topic.text("撤回", "撤回咨询")
-    def withdraw(turn: Turn) -> Reply:
-        number, _rest = read_number(turn.rest)
-        if number is not None:
-            case = consultations.find_own(turn.session, turn.openid, number)
-            consultations.withdraw(turn.session, case, turn.at)
-            return f"{case.number} 已撤回，不再办理。内容可以{tap('删除', f'删除 {case.number}')}。"
-        found = [c for c in consultations.own(turn.session, turn.openid) if c.state in assignment.OPEN][:LISTED]
-        if not found:
-            return f"您没有在办的咨询。{tap('查询')}可以看以前的。"
-        return "要撤回哪一件？\n" + "\n".join(
-            f"{tap(f'撤回 {case.number}')} {case.matter.label} {case.state.label}" for case in found
-        )
+@topic.text("查询", "我的咨询", "查询进展", help="查询 — 咨询办到哪步（查询 编号）", number=6, menu="CASES")
+def status(turn: Turn) -> Reply:
+    number, rest = read_number(turn.rest)
+    if number is None:
+        return consultations.NOT_YOURS if turn.rest else _listed(turn)
+    return _shown(turn, consultations.find_own(turn.session, turn.openid, number), rest)
 
-    @topic.text("评价")
-    def rate(turn: Turn) -> Reply:
-        text = behind(turn)
-        score = re.match(r"([1-5１-５])\s*[分星]?(?:[\s,，:：]+(?=\D)(.*))?$", text, re.DOTALL)
-        if score is None:
-            number, text = read_number(text)
-            case = consultations.find_own(turn.session, turn.openid, number) if number else None
-            score = re.match(r"(\d{1,2})\s*[分星]?[\s,，:：]*(.*)$", text, re.DOTALL)
-        else:
-            case = None
-        case = case or consultations.unrated(turn.session, turn.openid)
-        if case is None:
-            return f"没有等您评价的咨询。{tap('查询')}"
-        if score is None:
-            return ask_rating(case.number)
-        said = consultations.read_words(score[2]) if score[2] else None
-        consultations.rate(turn.session, case, int(score[1]), said, turn.at)
-        low = "您反映的情况，办公室会看到并跟进。" if int(score[1]) <= consultations.LOW_RATING else ""
-        return f"谢谢您的评价：{case.number} {int(score[1])} 分（{RATINGS[int(score[1]) - 1]}）。{low}"
 
-    def erase(turn: Turn, said: Said) -> Reply:
-        number, _rest = read_number(said["case"])
-        if said["sure"] != "yes" or number is None:
-            return "没有删除。"
+def add(turn: Turn, said: Said) -> Reply:
+    case = _to_add_to(turn, said.get("case", ""))
+    consultations.add(turn.session, case, said["words"], turn.at)
+    told = f"已告诉{consultations.handler_of(case)}。" if case.lawyer else "接单的人会一并看到。"
+    return numbers_first(danger.found(said["words"]), f"已补充到 {case.number}，{told}")
+
+
+adding = topic.flow(
+    Flow("补充", (free_text("words", f"请写要补充的内容（{LONGEST_WORDS} 字以内）。", LONGEST_WORDS),), add)
+)
+
+
+@topic.text("补充", "补充情况", help="补充 — 给在办的咨询补充内容")
+def more(turn: Turn) -> Reply:
+    text = behind(turn)
+    number, rest = read_number(text)
+    # Only a whole number is one: “补充 2016 年签的合同” is not.
+    named, said = (f"{number.day}-{number.last}", rest) if number and number.day else ("", text)
+    if said:
+        return add(turn, {"case": named, "words": consultations.read_words(said)})
+    case = _to_add_to(turn, named)
+    return f"补充到 {case.number}（{case.matter.label}）。\n{turn.begin(adding, case=case.number)}"
+
+
+@topic.text("撤回", "撤回咨询")
+def withdraw(turn: Turn) -> Reply:
+    number, _rest = read_number(turn.rest)
+    if number is not None:
         case = consultations.find_own(turn.session, turn.openid, number)
+        consultations.withdraw(turn.session, case, turn.at)
+        return f"{case.number} 已撤回，不再办理。内容可以{tap('删除', f'删除 {case.number}')}。"
+    found = [c for c in consultations.own(turn.session, turn.openid) if c.state in assignment.OPEN][:LISTED]
+    if not found:
+        return f"您没有在办的咨询。{tap('查询')}可以看以前的。"
+    return "要撤回哪一件？\n" + "\n".join(
+        f"{tap(f'撤回 {case.number}')} {case.matter.label} {case.state.label}" for case in found
+    )
+
+
+@topic.text("评价")
+def rate(turn: Turn) -> Reply:
+    text = behind(turn)
+    score = re.match(r"([1-5１-５])\s*[分星]?(?:[\s,，:：]+(?=\D)(.*))?$", text, re.DOTALL)
+    if score is None:
+        number, text = read_number(text)
+        case = consultations.find_own(turn.session, turn.openid, number) if number else None
+        score = re.match(r"(\d{1,2})\s*[分星]?[\s,，:：]*(.*)$", text, re.DOTALL)
+    else:
+        case = None
+    case = case or consultations.unrated(turn.session, turn.openid)
+    if case is None:
+        return f"没有等您评价的咨询。{tap('查询')}"
+    if score is None:
+        return ask_rating(case.number)
+    said = consultations.read_words(score[2]) if score[2] else None
+    consultations.rate(turn.session, case, int(score[1]), said, turn.at)
+    low = "您反映的情况，办公室会看到并跟进。" if int(score[1]) <= consultations.LOW_RATING else ""
+    return f"谢谢您的评价：{case.number} {int(score[1])} 分（{RATINGS[int(score[1]) - 1]}）。{low}"
+
+
+def erase(turn: Turn, said: Said) -> Reply:
+    number, _rest = read_number(said["case"])
+    if said["sure"] != "yes" or number is None:
+        return "没有删除。"
+    case = consultations.find_own(turn.session, turn.openid, number)
+    consultations.erase(turn.session, case, turn.at)
+    return f"{case.number} 的内容已删除，不能恢复；只留下编号和日期。"
+
+
+erasing = topic.flow(
+    Flow(
+        "删除",
+        (choice("sure", "删除后律师和您都看不到内容，不能恢复。", [("yes", "确认删除"), ("no", "先不删")]),),
+        erase,
+    )
+)
+
+
+@topic.text("删除", "删除咨询")
+def delete(turn: Turn) -> Reply:
+    number, _rest = read_number(turn.rest)
+    if number is None:
+        return f"请写上编号，例如“删除 ZX261122-0001”。编号在{tap('查询')}里。"
+    case = consultations.find_own(turn.session, turn.openid, number)
+    if case.state not in consultations.OVER:
         consultations.erase(turn.session, case, turn.at)
-        return f"{case.number} 的内容已删除，不能恢复；只留下编号和日期。"
-
-    erasing = topic.flow(
-        Flow(
-            "删除",
-            (choice("sure", "删除后律师和您都看不到内容，不能恢复。", [("yes", "确认删除"), ("no", "先不删")]),),
-            erase,
-        )
-    )
-
-    @topic.text("删除", "删除咨询")
-    def delete(turn: Turn) -> Reply:
-        number, _rest = read_number(turn.rest)
-        if number is None:
-            return f"请写上编号，例如“删除 ZX261122-0001”。编号在{tap('查询')}里。"
-        case = consultations.find_own(turn.session, turn.openid, number)
-        if case.state not in consultations.OVER:
-            consultations.erase(turn.session, case, turn.at)
-        return f"{case.number}（{case.matter.label}）\n{turn.begin(erasing, case=case.number)}"
-
-    return topic
+    return f"{case.number}（{case.matter.label}）\n{turn.begin(erasing, case=case.number)}"
 
 
 def numbers_first(kind: Danger | None, reply: Reply) -> Reply:
@@ -239,22 +263,6 @@ def ask_rating(number: str) -> str:
 
 
 # --- asking --------------------------------------------------------------------------------------------------
-
-
-def _options(kind: type[Matter] | type[Urgency] | type[Wish]) -> list[tuple[str, str]]:
-    return [(each.value, each.label) for each in kind]
-
-
-def _ask_county(turn: Turn, _said: Said) -> str:
-    lines = [f"{i} {tap(county.name, str(i))}" for i, county in enumerate(stations.counties(turn.session), 1)]
-    rows = ["　".join(lines[start : start + 3]) for start in range(0, len(lines), 3)]
-    return "\n".join(["事情发生在（或您住在）哪个县（市）区？", *rows])
-
-
-def _read_county(turn: Turn, text: str, _said: Said) -> str:
-    known = stations.counties(turn.session)
-    county = stations.county_named(known, text)
-    return str(county.id) if county else pick(text, [(str(c.id), c.name) for c in known])
 
 
 def _told_with_command(text: str) -> Said:

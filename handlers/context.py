@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.turn import Turn
 from config import Settings
 from models import Vault
 from services.sending import ladder, quotas
@@ -20,3 +21,9 @@ class Context:
         """What the official account has to send with."""
         sending = self.settings.sending
         return Means(ladder.official(self.settings.wechat), quotas.daily(sending), sending)
+
+
+def house(turn: Turn) -> Context:
+    """The context that this turn is answered in."""
+    context: Context = turn.router.house
+    return context

@@ -10,7 +10,6 @@ import time
 from bot.replies import Reply
 from bot.router import Router
 from bot.turn import Turn
-from handlers.context import Context
 
 LONGEST_SECONDS = 30
 
@@ -19,19 +18,16 @@ class DrillFailure(Exception):
     """Raised because somebody asked for it."""
 
 
-def router(context: Context) -> Router:
-    topic = Router()
-    if not context.settings.wechat.is_local:
-        return topic
+topic = Router()
 
-    @topic.text("演练慢")
-    def slow(turn: Turn) -> Reply:
-        seconds = min(int(turn.rest), LONGEST_SECONDS) if turn.rest.isdigit() else 10
-        time.sleep(seconds)
-        return f"演练：这件事办了 {seconds} 秒，现在办好了。"
 
-    @topic.text("演练出错")
-    def broken(_turn: Turn) -> Reply:
-        raise DrillFailure("演练：处理程序故意出错")
+@topic.text("演练慢")
+def slow(turn: Turn) -> Reply:
+    seconds = min(int(turn.rest), LONGEST_SECONDS) if turn.rest.isdigit() else 10
+    time.sleep(seconds)
+    return f"演练：这件事办了 {seconds} 秒，现在办好了。"
 
-    return topic
+
+@topic.text("演练出错")
+def broken(_turn: Turn) -> Reply:
+    raise DrillFailure("演练：处理程序故意出错")

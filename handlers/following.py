@@ -6,28 +6,26 @@ from bot.replies import Reply
 from bot.router import Router
 from bot.turn import Talking, Turn
 from handlers import wording
-from handlers.context import Context
 from services import people
 
+topic = Router()
 
-def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
-    topic = Router()
 
-    @topic.on("event:subscribe")
-    def subscribe(turn: Turn) -> Talking:
-        came_back = people.follow(turn.session, turn.openid, turn.at, turn.message.scene)
-        welcome = wording.welcome(came_back=came_back)
-        scanned = yield from turn.scan(turn.message.scene)
-        return f"{welcome}\n\n{scanned}" if scanned else welcome
+@topic.on("event:subscribe")
+def subscribe(turn: Turn) -> Talking:
+    came_back = people.follow(turn.session, turn.openid, turn.at, turn.message.scene)
+    welcome = wording.welcome(came_back=came_back)
+    scanned = yield from turn.router.scan(turn, turn.message.scene)
+    return f"{welcome}\n\n{scanned}" if scanned else welcome
 
-    @topic.on("event:unsubscribe")
-    def unsubscribe(turn: Turn) -> Reply:
-        people.unfollow(turn.session, turn.openid, turn.at)
-        return None
 
-    @topic.on("event:scan")
-    def scan(turn: Turn) -> Talking:
-        answer = yield from turn.scan(turn.message.scene)
-        return answer or "这个二维码没有对应的事项，可能已经停用。回复“帮助”看看能办什么。"
+@topic.on("event:unsubscribe")
+def unsubscribe(turn: Turn) -> Reply:
+    people.unfollow(turn.session, turn.openid, turn.at)
+    return None
 
-    return topic
+
+@topic.on("event:scan")
+def scan(turn: Turn) -> Talking:
+    answer = yield from turn.router.scan(turn, turn.message.scene)
+    return answer or "这个二维码没有对应的事项，可能已经停用。回复“帮助”看看能办什么。"

@@ -12,7 +12,7 @@ from bot.turn import Talking, Turn
 from clock import beijing_date, say_date, say_time, say_window
 from errors import Misunderstood, RuleBroken
 from handlers.access import for_members, for_posts, person_of
-from handlers.context import Context
+from handlers.context import house
 from handlers.own_words import behind
 from models import Gathering, Person, Post, Purpose, Role, Via
 from services import gatherings, leave, people, rhythm
@@ -21,133 +21,140 @@ from services.gatherings import CheckIn, Mark, Open, WhoAndWhen
 LONGEST_REASON = 100
 
 
-def router(context: Context) -> Router:
-    topic = Router()
+topic = Router()
 
-    @topic.text(
-        "签到", "打卡", "报到", help="签到 — 学习日、活动日当天签到", number=1, menu="CHECK_IN", scene="checkin"
+
+@topic.text("签到", "打卡", "报到", help="签到 — 学习日、活动日当天签到", number=1, menu="CHECK_IN", scene="checkin")
+@for_members
+def check_in(turn: Turn) -> Talking:
+    me = person_of(turn)
+    open_now: list[Open] = yield gatherings.open_for, WhoAndWhen(me, turn.at)
+    chosen = _chosen(open_now, turn.rest)
+    if not open_now:
+        return _nothing_open(turn, me)
+    if chosen is None:
+        return _which(open_now)
+    mark: Mark = yield gatherings.check_in, CheckIn(chosen.gathering_id, me, turn.at)
+    return _marked(chosen, mark)
+
+
+def ask_leave(turn: Turn, said: Said) -> Reply:
+    row = leave.ask(turn.session, person_of(turn), int(said["gathering"]), said["reason"], turn.at)
+    gathering = gatherings.get(turn.session, row.gathering_id)
+    return f"已替您请假：{_when(gathering)} {gathering.purpose.label}。等书记批准，结果会通知您。"
+
+
+asking = topic.flow(
+    Flow("请假", (free_text("reason", "请说明请假原因（只有支部书记看得到）。", LONGEST_REASON),), ask_leave)
+)
+
+
+@topic.text("请假", help="请假 — 向书记请假（请假 出差）", number=2, menu="LEAVE")
+@for_members
+def begin_leave(turn: Turn) -> Reply:
+    coming = gatherings.next_for(turn.session, person_of(turn), turn.at)
+    if coming is None:
+        return "近期没有安排活动，不用请假。"
+    start = f"请假：{_when(coming)} {coming.purpose.label}（{coming.branch.name}）。\n"
+    if turn.rest:
+        return ask_leave(turn, {"gathering": str(coming.id), "reason": turn.rest[:LONGEST_REASON]})
+    return start + (turn.begin(asking, gathering=str(coming.id)) or "")
+
+
+# --- the secretary -----------------------------------------------------------------------------------
+
+
+@topic.text("名单", "签到名单", help="名单 — 本支部这次活动谁到了", menu="ROLL", group="书记")
+@for_posts(Role.SECRETARY)
+def roll(turn: Turn, posts: list[Post]) -> Reply:
+    return "\n\n".join(_roll(gatherings.roll(turn.session, g.id)) for g in _current(turn, posts))
+
+
+@topic.text("代签", help="代签 — 替没带手机的同志签到（代签 姓名 姓名）", group="书记")
+@for_posts(Role.SECRETARY)
+def sign_for(turn: Turn, posts: list[Post]) -> Reply:
+    names = _names(turn.rest)
+    if not names:
+        return "请写上姓名，可以写几个，例如：代签 张伟 李强"
+    lines = []
+    for gathering in _current(turn, posts):
+        found, names = _members(turn, gathering, names)
+        marks = gatherings.sign_for(turn.session, gathering, [p.id for p in found], turn.at, by=person_of(turn))
+        for person, mark in zip(found, marks, strict=True):
+            lines.append(f"{person.name} 已代签" if mark.is_new else f"{person.name} 此前已签（{say_time(mark.at)}）")
+    return "\n".join([*lines, *_unknown(names)])
+
+
+@topic.text("准假", help="准假 — 批准请假（准假 姓名；不批准：不准 姓名）", group="书记")
+@for_posts(Role.SECRETARY)
+def grant(turn: Turn, posts: list[Post]) -> Reply:
+    return _decide_leave(turn, posts, grant=True)
+
+
+@topic.text("不准")
+@for_posts(Role.SECRETARY)
+def refuse(turn: Turn, posts: list[Post]) -> Reply:
+    return _decide_leave(turn, posts, grant=False)
+
+
+@topic.text("撤签", help="撤签 — 撤销一条签错的签到（撤签 姓名 原因）", group="书记")
+@for_posts(Role.SECRETARY)
+def undo(turn: Turn, posts: list[Post]) -> Reply:
+    name, _, reason = turn.rest.strip().partition(" ")
+    if not name or not reason.strip():
+        return "请写明姓名和原因，例如：撤签 张伟 点错了"
+    for gathering in _current(turn, posts):
+        found, _missing = _members(turn, gathering, [name])
+        if found:
+            gatherings.undo(turn.session, gathering.id, found[0].id, reason.strip(), turn.at, by=person_of(turn))
+            return f"已撤销 {name} 的签到记录，原因已留痕：{reason.strip()}"
+    return _unknown([name])[0]
+
+
+def move(turn: Turn, said: Said) -> Reply:
+    gathering = _led(turn, int(said["gathering"]))
+    on = date.fromisoformat(said["on"])
+    day = house(turn).settings.study_day
+    opens, closes = rhythm.window(on, day.check_in_from, day.check_in_until)
+    gatherings.reschedule(turn.session, gathering, on, opens, closes, said["why"], turn.at, by=person_of(turn))
+    return f"已改到 {say_date(on)} {say_window(opens, closes)}，通知和签到时间随之改变。"
+
+
+moving = topic.flow(Flow("改期", (free_text("why", "改期的原因是什么？", LONGEST_REASON),), move))
+
+
+@topic.text("改期", help="改期 — 本支部下次活动换一天（改期 11-26）", group="书记")
+@for_posts(Role.SECRETARY)
+def reschedule(turn: Turn, posts: list[Post]) -> Reply:
+    coming = next((g for post in posts if (g := _next(turn, post))), None)
+    if coming is None:
+        return "近期没有可以改期的活动。"
+    if not turn.rest:
+        return f"下次活动：{_when(coming)} {coming.purpose.label}。要改到哪天？例如回复：改期 {coming.held_on:%m-%d}"
+    on = _day(turn.rest, beijing_date(turn.at))
+    opens, _closes = rhythm.window(
+        on, house(turn).settings.study_day.check_in_from, house(turn).settings.study_day.check_in_until
     )
-    @for_members
-    def check_in(turn: Turn) -> Talking:
-        me = person_of(turn)
-        open_now: list[Open] = yield gatherings.open_for, WhoAndWhen(me, turn.at)
-        chosen = _chosen(open_now, turn.rest)
-        if not open_now:
-            return _nothing_open(turn, me)
-        if chosen is None:
-            return _which(open_now)
-        mark: Mark = yield gatherings.check_in, CheckIn(chosen.gathering_id, me, turn.at)
-        return _marked(chosen, mark)
+    gatherings.may_move(coming, on, opens, turn.at)
+    start = f"把 {_when(coming)} 的{coming.purpose.label}改到 {say_date(on)}。\n"
+    return start + (turn.begin(moving, gathering=str(coming.id), on=on.isoformat()) or "")
 
-    def ask_leave(turn: Turn, said: Said) -> Reply:
-        row = leave.ask(turn.session, person_of(turn), int(said["gathering"]), said["reason"], turn.at)
-        gathering = gatherings.get(turn.session, row.gathering_id)
-        return f"已替您请假：{_when(gathering)} {gathering.purpose.label}。等书记批准，结果会通知您。"
 
-    asking = topic.flow(
-        Flow("请假", (free_text("reason", "请说明请假原因（只有支部书记看得到）。", LONGEST_REASON),), ask_leave)
-    )
-
-    @topic.text("请假", help="请假 — 向书记请假（请假 出差）", number=2, menu="LEAVE")
-    @for_members
-    def begin_leave(turn: Turn) -> Reply:
-        coming = gatherings.next_for(turn.session, person_of(turn), turn.at)
-        if coming is None:
-            return "近期没有安排活动，不用请假。"
-        start = f"请假：{_when(coming)} {coming.purpose.label}（{coming.branch.name}）。\n"
-        if turn.rest:
-            return ask_leave(turn, {"gathering": str(coming.id), "reason": turn.rest[:LONGEST_REASON]})
-        return start + (turn.begin(asking, gathering=str(coming.id)) or "")
-
-    # --- the secretary -----------------------------------------------------------------------------------
-
-    @topic.text("名单", "签到名单", help="名单 — 本支部这次活动谁到了", menu="ROLL", group="书记")
-    @for_posts(Role.SECRETARY)
-    def roll(turn: Turn, posts: list[Post]) -> Reply:
-        return "\n\n".join(_roll(gatherings.roll(turn.session, g.id)) for g in _current(turn, posts))
-
-    @topic.text("代签", help="代签 — 替没带手机的同志签到（代签 姓名 姓名）", group="书记")
-    @for_posts(Role.SECRETARY)
-    def sign_for(turn: Turn, posts: list[Post]) -> Reply:
-        names = _names(turn.rest)
-        if not names:
-            return "请写上姓名，可以写几个，例如：代签 张伟 李强"
-        lines = []
-        for gathering in _current(turn, posts):
-            found, names = _members(turn, gathering, names)
-            marks = gatherings.sign_for(turn.session, gathering, [p.id for p in found], turn.at, by=person_of(turn))
-            for person, mark in zip(found, marks, strict=True):
-                lines.append(
-                    f"{person.name} 已代签" if mark.is_new else f"{person.name} 此前已签（{say_time(mark.at)}）"
-                )
-        return "\n".join([*lines, *_unknown(names)])
-
-    @topic.text("准假", help="准假 — 批准请假（准假 姓名；不批准：不准 姓名）", group="书记")
-    @for_posts(Role.SECRETARY)
-    def grant(turn: Turn, posts: list[Post]) -> Reply:
-        return _decide_leave(turn, posts, grant=True)
-
-    @topic.text("不准")
-    @for_posts(Role.SECRETARY)
-    def refuse(turn: Turn, posts: list[Post]) -> Reply:
-        return _decide_leave(turn, posts, grant=False)
-
-    @topic.text("撤签", help="撤签 — 撤销一条签错的签到（撤签 姓名 原因）", group="书记")
-    @for_posts(Role.SECRETARY)
-    def undo(turn: Turn, posts: list[Post]) -> Reply:
-        name, _, reason = turn.rest.strip().partition(" ")
-        if not name or not reason.strip():
-            return "请写明姓名和原因，例如：撤签 张伟 点错了"
-        for gathering in _current(turn, posts):
-            found, _missing = _members(turn, gathering, [name])
-            if found:
-                gatherings.undo(turn.session, gathering.id, found[0].id, reason.strip(), turn.at, by=person_of(turn))
-                return f"已撤销 {name} 的签到记录，原因已留痕：{reason.strip()}"
-        return _unknown([name])[0]
-
-    def move(turn: Turn, said: Said) -> Reply:
-        gathering = _led(turn, int(said["gathering"]))
-        on = date.fromisoformat(said["on"])
-        day = context.settings.study_day
-        opens, closes = rhythm.window(on, day.check_in_from, day.check_in_until)
-        gatherings.reschedule(turn.session, gathering, on, opens, closes, said["why"], turn.at, by=person_of(turn))
-        return f"已改到 {say_date(on)} {say_window(opens, closes)}，通知和签到时间随之改变。"
-
-    moving = topic.flow(Flow("改期", (free_text("why", "改期的原因是什么？", LONGEST_REASON),), move))
-
-    @topic.text("改期", help="改期 — 本支部下次活动换一天（改期 11-26）", group="书记")
-    @for_posts(Role.SECRETARY)
-    def reschedule(turn: Turn, posts: list[Post]) -> Reply:
-        coming = next((g for post in posts if (g := _next(turn, post))), None)
-        if coming is None:
-            return "近期没有可以改期的活动。"
-        if not turn.rest:
-            return (
-                f"下次活动：{_when(coming)} {coming.purpose.label}。要改到哪天？例如回复：改期 {coming.held_on:%m-%d}"
-            )
-        on = _day(turn.rest, beijing_date(turn.at))
-        opens, _closes = rhythm.window(
-            on, context.settings.study_day.check_in_from, context.settings.study_day.check_in_until
+@topic.text("主题", "定主题", help="主题 — 写下次活动的主题（主题 学习党章）", group="书记")
+@for_posts(Role.SECRETARY)
+def set_topic(turn: Turn, posts: list[Post]) -> Reply:
+    coming = [g for post in posts if (g := _next(turn, post))]
+    if not coming:
+        return "近期没有可以写主题的活动。"
+    # Who leads two branches is asked about the one that has none yet.
+    gathering = min(coming, key=lambda g: (bool(g.topic), g.opens_at))
+    which = f"{_when(gathering)} {gathering.purpose.label}（{gathering.branch.name}）"
+    if not turn.rest:
+        return (
+            f"{which}，{f'主题“{gathering.topic}”' if gathering.topic else '还没有定主题'}。要写请回复：主题 学习党章"
         )
-        gatherings.may_move(coming, on, opens, turn.at)
-        start = f"把 {_when(coming)} 的{coming.purpose.label}改到 {say_date(on)}。\n"
-        return start + (turn.begin(moving, gathering=str(coming.id), on=on.isoformat()) or "")
-
-    @topic.text("主题", "定主题", help="主题 — 写下次活动的主题（主题 学习党章）", group="书记")
-    @for_posts(Role.SECRETARY)
-    def set_topic(turn: Turn, posts: list[Post]) -> Reply:
-        coming = [g for post in posts if (g := _next(turn, post))]
-        if not coming:
-            return "近期没有可以写主题的活动。"
-        # Who leads two branches is asked about the one that has none yet.
-        gathering = min(coming, key=lambda g: (bool(g.topic), g.opens_at))
-        which = f"{_when(gathering)} {gathering.purpose.label}（{gathering.branch.name}）"
-        if not turn.rest:
-            return f"{which}，{f'主题“{gathering.topic}”' if gathering.topic else '还没有定主题'}。要写请回复：主题 学习党章"
-        gatherings.set_topic(turn.session, gathering, behind(turn), turn.at, by=person_of(turn))
-        return f"已定主题“{gathering.topic}”：{which}，通知里会写上。"
-
-    return topic
+    gatherings.set_topic(turn.session, gathering, behind(turn), turn.at, by=person_of(turn))
+    return f"已定主题“{gathering.topic}”：{which}，通知里会写上。"
 
 
 def _chosen(open_now: list[Open], rest: str) -> Open | None:

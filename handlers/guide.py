@@ -11,7 +11,6 @@ from bot.router import Route, Router
 from bot.turn import Turn
 from clock import beijing_date
 from handlers.consultations import numbers_first
-from handlers.context import Context
 from models import Role
 from services import danger, people
 
@@ -29,46 +28,48 @@ LAWYERS_WORK = frozenset({"待办", "接单", "看", "答复", "转", "结案"})
 GROUPS = {Role.SECRETARY: "书记", Role.LAWYER: "律师", Role.OFFICE: "办公室", Role.COUNTY_OFFICE: "办公室"}
 
 
-def router(whole: Router, context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
-    topic = Router()
+topic = Router()
 
-    @topic.text("帮助", "菜单", "help", "怎么用", help="帮助 — 能办的事", number=0, menu="HELP")
-    def help_(turn: Turn) -> Reply:
-        talk = turn.talk
-        if talk is not None and turn.at - talk.updated_at <= EXPIRES_AFTER and not turn.rest:
-            return (
-                f"您正在办“{talk.flow}”。回复 {tap('继续')} 接着办，{tap('取消')} 退出后再看能办的事；"
-                f"这时回复数字，会当作对刚才问题的回答。"
-            )
-        held = people.posts(turn.session, turn.person_id, beijing_date(turn.at))
-        groups = {GROUPS[post.role] for post in held if post.role in GROUPS}
-        return of_group(whole, turn.rest) if turn.rest in groups else text(whole, groups)
 
-    @topic.overhears
-    def help_is_near(turn: Turn, reply: Reply) -> Reply:
-        """Whoever speaks of danger reads the numbers first, whatever they were being asked (F082)."""
-        kind = None if turn.route in LAWYERS_WORK else danger.found(turn.message.content)
-        return reply if kind is None else numbers_first(kind, reply)
+@topic.text("帮助", "菜单", "help", "怎么用", help="帮助 — 能办的事", number=0, menu="HELP")
+def help_(turn: Turn) -> Reply:
+    talk = turn.talk
+    if talk is not None and turn.at - talk.updated_at <= EXPIRES_AFTER and not turn.rest:
+        return (
+            f"您正在办“{talk.flow}”。回复 {tap('继续')} 接着办，{tap('取消')} 退出后再看能办的事；"
+            f"这时回复数字，会当作对刚才问题的回答。"
+        )
+    held = people.posts(turn.session, turn.person_id, beijing_date(turn.at))
+    groups = {GROUPS[post.role] for post in held if post.role in GROUPS}
+    return of_group(turn.router, turn.rest) if turn.rest in groups else text(turn.router, groups)
 
-    @topic.otherwise
-    def unknown(turn: Turn) -> Reply:
-        said = turn.message.content.strip()
-        if words.key(said) in GREETINGS:
-            return f"您好，我是法学会助手。法律问题请点 {tap('咨询')}；党员签到请点 {tap('签到')}；都能办什么：{tap('帮助')}"
-        if words.key(said) in THANKS:
-            return f"不客气。还需要什么，随时回复 {tap('帮助')}。"
-        kind = danger.found(said)
-        if kind is not None:
-            carried = f"咨询 {said}" if len(said) <= LONGEST_CARRIED else "咨询"
-            return numbers_first(kind, f"想请律师帮忙，点 {tap('咨询', carried)}，只问您在哪个县（市）区。")
-        if len(said) >= LONG_ENOUGH_FOR_A_QUESTION:
-            return (
-                f"您说的像是一个法律问题。要请律师解答，请回复 {tap('咨询')}，会问您几个问题，"
-                f"然后转给值班律师。\n其他事项：{tap('帮助')}"
-            )
-        return f"没有看懂“{said[:20]}”。可以办的事：{tap('帮助')}；法律问题：{tap('咨询')}"
 
-    return topic
+@topic.overhears
+def help_is_near(turn: Turn, reply: Reply) -> Reply:
+    """Whoever speaks of danger reads the numbers first, whatever they were being asked (F082)."""
+    kind = None if turn.route in LAWYERS_WORK else danger.found(turn.message.content)
+    return reply if kind is None else numbers_first(kind, reply)
+
+
+@topic.otherwise
+def unknown(turn: Turn) -> Reply:
+    said = turn.message.content.strip()
+    if words.key(said) in GREETINGS:
+        return (
+            f"您好，我是法学会助手。法律问题请点 {tap('咨询')}；党员签到请点 {tap('签到')}；都能办什么：{tap('帮助')}"
+        )
+    if words.key(said) in THANKS:
+        return f"不客气。还需要什么，随时回复 {tap('帮助')}。"
+    kind = danger.found(said)
+    if kind is not None:
+        carried = f"咨询 {said}" if len(said) <= LONGEST_CARRIED else "咨询"
+        return numbers_first(kind, f"想请律师帮忙，点 {tap('咨询', carried)}，只问您在哪个县（市）区。")
+    if len(said) >= LONG_ENOUGH_FOR_A_QUESTION:
+        return (
+            f"您说的像是一个法律问题。要请律师解答，请回复 {tap('咨询')}，会问您几个问题，"
+            f"然后转给值班律师。\n其他事项：{tap('帮助')}"
+        )
+    return f"没有看懂“{said[:20]}”。可以办的事：{tap('帮助')}；法律问题：{tap('咨询')}"
 
 
 def text(whole: Router, groups: Collection[str]) -> str:

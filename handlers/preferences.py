@@ -8,7 +8,6 @@ from bot import words
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Turn
-from handlers.context import Context
 from models import Topic
 from services.sending import preferences
 from services.sending.outbox import Recipient
@@ -16,41 +15,41 @@ from services.sending.outbox import Recipient
 ALL = frozenset({"全部", "所有", "all"})
 
 
-def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
-    topic = Router()
-
-    @topic.text("退订", "TD", "STOP", "不再接收", help="退订 — 选择不收哪类通知")
-    def stop(turn: Turn) -> Reply:
-        said = words.key(turn.rest)
-        if not said:
-            return _standing(turn)
-        wanted = [each for each in Topic if each.may_be_declined] if said in ALL else [preferences.named(said)]
-        return _decline(turn, *wanted)
-
-    @topic.text("恢复")
-    def resume(turn: Turn) -> Reply:
-        said = words.key(turn.rest)
-        wanted = preferences.of(turn.session, _me(turn)) if not said or said in ALL else [preferences.named(said)]
-        return _allow(turn, *wanted)
-
-    # Many leave no space between the word and the kind.
-    for each in Topic:
-        topic.text(f"退订{each.label}")(partial(_decline_one, each))
-        topic.text(f"恢复{each.label}")(partial(_allow_one, each))
-
-    return topic
-
-
-def _me(turn: Turn) -> str:
-    return Recipient(turn.person_id, turn.openid).key
+def _allow_one(topic: Topic, turn: Turn) -> Reply:
+    return _allow(turn, topic)
 
 
 def _decline_one(topic: Topic, turn: Turn) -> Reply:
     return _decline(turn, topic)
 
 
-def _allow_one(topic: Topic, turn: Turn) -> Reply:
-    return _allow(turn, topic)
+topic = Router()
+
+
+@topic.text("退订", "TD", "STOP", "不再接收", help="退订 — 选择不收哪类通知")
+def stop(turn: Turn) -> Reply:
+    said = words.key(turn.rest)
+    if not said:
+        return _standing(turn)
+    wanted = [each for each in Topic if each.may_be_declined] if said in ALL else [preferences.named(said)]
+    return _decline(turn, *wanted)
+
+
+@topic.text("恢复")
+def resume(turn: Turn) -> Reply:
+    said = words.key(turn.rest)
+    wanted = preferences.of(turn.session, _me(turn)) if not said or said in ALL else [preferences.named(said)]
+    return _allow(turn, *wanted)
+
+
+# Many leave no space between the word and the kind.
+for each in Topic:
+    topic.text(f"退订{each.label}")(partial(_decline_one, each))
+    topic.text(f"恢复{each.label}")(partial(_allow_one, each))
+
+
+def _me(turn: Turn) -> str:
+    return Recipient(turn.person_id, turn.openid).key
 
 
 def _decline(turn: Turn, *topics: Topic) -> Reply:

@@ -10,47 +10,47 @@ import structlog
 from bot.replies import Reply
 from bot.router import Router
 from bot.turn import Turn
-from handlers.context import Context
 from services.sending import consents, fates
 
 log = structlog.get_logger("results")
 
 
-def router(context: Context) -> Router:  # noqa: ARG001 - every topic is made alike
-    topic = Router()
+topic = Router()
 
-    @topic.on("event:templatesendjobfinish")
-    def template_finished(turn: Turn) -> Reply:
-        msgid, status = (str(turn.message.fields.get(name, "")) for name in ("MsgID", "Status"))
-        if not fates.report_delivery(turn.session, turn.openid, msgid, status, turn.at):
-            log.info("delivery.unknown_message", msgid=msgid, status=status)
-        return None
 
-    @topic.on("event:masssendjobfinish")
-    def mass_finished(turn: Turn) -> Reply:
-        msgid, status = (str(turn.message.fields.get(name, "")) for name in ("MsgID", "Status"))
-        if not fates.report_mass(turn.session, msgid, status, turn.at):
-            log.info("delivery.unknown_mass_message", msgid=msgid, status=status)
-        return None
+@topic.on("event:templatesendjobfinish")
+def template_finished(turn: Turn) -> Reply:
+    msgid, status = (str(turn.message.fields.get(name, "")) for name in ("MsgID", "Status"))
+    if not fates.report_delivery(turn.session, turn.openid, msgid, status, turn.at):
+        log.info("delivery.unknown_message", msgid=msgid, status=status)
+    return None
 
-    @topic.on("event:subscribe_msg_popup_event", "event:subscribe_msg_change_event")
-    def consent(turn: Turn) -> Reply:
-        for item in _items(turn.message.fields):
-            said, template = str(item.get("SubscribeStatusString", "")), str(item.get("TemplateId", ""))
-            if said == "accept":
-                consents.accept(turn.session, turn.openid, template, turn.at)
-            elif turn.message.event == "subscribe_msg_change_event":
-                consents.refuse(turn.session, turn.openid, template, turn.at)
-        return None
 
-    @topic.on("event:subscribe_msg_sent_event")
-    def notification_sent(turn: Turn) -> Reply:
-        for item in _items(turn.message.fields):
-            status = "success" if str(item.get("ErrorCode", "")) == "0" else str(item.get("ErrorStatus", ""))
-            fates.report_delivery(turn.session, turn.openid, str(item.get("MsgID", "")), status, turn.at)
-        return None
+@topic.on("event:masssendjobfinish")
+def mass_finished(turn: Turn) -> Reply:
+    msgid, status = (str(turn.message.fields.get(name, "")) for name in ("MsgID", "Status"))
+    if not fates.report_mass(turn.session, msgid, status, turn.at):
+        log.info("delivery.unknown_mass_message", msgid=msgid, status=status)
+    return None
 
-    return topic
+
+@topic.on("event:subscribe_msg_popup_event", "event:subscribe_msg_change_event")
+def consent(turn: Turn) -> Reply:
+    for item in _items(turn.message.fields):
+        said, template = str(item.get("SubscribeStatusString", "")), str(item.get("TemplateId", ""))
+        if said == "accept":
+            consents.accept(turn.session, turn.openid, template, turn.at)
+        elif turn.message.event == "subscribe_msg_change_event":
+            consents.refuse(turn.session, turn.openid, template, turn.at)
+    return None
+
+
+@topic.on("event:subscribe_msg_sent_event")
+def notification_sent(turn: Turn) -> Reply:
+    for item in _items(turn.message.fields):
+        status = "success" if str(item.get("ErrorCode", "")) == "0" else str(item.get("ErrorStatus", ""))
+        fates.report_delivery(turn.session, turn.openid, str(item.get("MsgID", "")), status, turn.at)
+    return None
 
 
 def _items(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Turn
 from clock import beijing_date
-from handlers.context import Context
+from handlers.context import house
 from models import County, Station
 from services import rhythm, stations
 from services.calendar import Holidays
@@ -16,48 +16,48 @@ SHOWN = 5
 FAR_AWAY_KM = 80
 
 
-def router(context: Context) -> Router:
-    topic = Router()
+topic = Router()
 
-    def holidays(turn: Turn) -> Holidays:
-        return rhythm.calendar(turn.session, context.settings.calendar).holidays
 
-    @topic.text(
-        "服务站",
-        "附近服务站",
-        "法律服务站",
-        help="服务站 — 附近的法律服务站，今天开不开",
-        number=5,
-        menu="STATIONS",
-        scene="station",
-    )
-    def find(turn: Turn) -> Reply:
-        if turn.message.kind == "event" and turn.rest.isdecimal():
-            station = stations.get(turn.session, int(turn.rest))
-            return "\n".join(_lines(turn, station, holidays(turn)))
-        known = stations.counties(turn.session)
-        county = stations.county_named(known, turn.rest) if turn.rest else None
-        if county is None:
-            return _where(known, turn.rest)
-        return _of_county(turn, county, holidays(turn))
+def holidays(turn: Turn) -> Holidays:
+    return rhythm.calendar(turn.session, house(turn).settings.calendar).holidays
 
-    @topic.on("location")
-    def near(turn: Turn) -> Reply:
-        place = _place(turn)
-        if place is None:
-            return f"没有读到位置，请重新发送；也可以按县（市）区找：{tap('服务站')}"
-        found = stations.nearest(turn.session, *place)
-        if not found:
-            return f"还没有登记服务站。法律问题可以直接 {tap('咨询')}，或拨打 12348。"
-        far = "您离本市较远，以下是最近的服务站：" if found[0][1] > FAR_AWAY_KM else "离您最近的法律服务站："
-        days_off = holidays(turn)
-        parts = [
-            "\n".join(_lines(turn, station, days_off, f"（{station.county.name}，{stations.say_distance(km)}）"))
-            for station, km in found
-        ]
-        return "\n\n".join([far, *parts, f"位置只用于这次查找，不保存。也可以直接 {tap('咨询')}。"])
 
-    return topic
+@topic.text(
+    "服务站",
+    "附近服务站",
+    "法律服务站",
+    help="服务站 — 附近的法律服务站，今天开不开",
+    number=5,
+    menu="STATIONS",
+    scene="station",
+)
+def find(turn: Turn) -> Reply:
+    if turn.message.kind == "event" and turn.rest.isdecimal():
+        station = stations.get(turn.session, int(turn.rest))
+        return "\n".join(_lines(turn, station, holidays(turn)))
+    known = stations.counties(turn.session)
+    county = stations.county_named(known, turn.rest) if turn.rest else None
+    if county is None:
+        return _where(known, turn.rest)
+    return _of_county(turn, county, holidays(turn))
+
+
+@topic.on("location")
+def near(turn: Turn) -> Reply:
+    place = _place(turn)
+    if place is None:
+        return f"没有读到位置，请重新发送；也可以按县（市）区找：{tap('服务站')}"
+    found = stations.nearest(turn.session, *place)
+    if not found:
+        return f"还没有登记服务站。法律问题可以直接 {tap('咨询')}，或拨打 12348。"
+    far = "您离本市较远，以下是最近的服务站：" if found[0][1] > FAR_AWAY_KM else "离您最近的法律服务站："
+    days_off = holidays(turn)
+    parts = [
+        "\n".join(_lines(turn, station, days_off, f"（{station.county.name}，{stations.say_distance(km)}）"))
+        for station, km in found
+    ]
+    return "\n\n".join([far, *parts, f"位置只用于这次查找，不保存。也可以直接 {tap('咨询')}。"])
 
 
 def _place(turn: Turn) -> tuple[float, float] | None:

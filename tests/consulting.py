@@ -104,11 +104,8 @@ class Chat:
         self.database, self.at = database, at
         self.talks: dict[str, Talk | None] = {}
         self._ids = itertools.count(1)
-        context = Context(Settings(), database.vault)
-        self.router = Router()
-        topics = (following, consultations, lawyers_side, stations)
-        self.router.include([topic.router(context) for topic in topics])
-        self.router.include([guide.router(self.router, context)])
+        self.router = Router(Context(Settings(), database.vault))
+        self.router.include([each.topic for each in (following, consultations, lawyers_side, stations, guide)])
 
     def raw(self, openid: str, **fields: str) -> str | None:
         head = {"ToUserName": "gh", "FromUserName": openid, "CreateTime": "1", "MsgId": str(next(self._ids))}

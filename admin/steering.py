@@ -16,8 +16,6 @@ from services.scope import Scope
 from services.sending import broadcasts, campaigns, fates, quotas
 from services.sending.report_book import ORDER
 
-#: How the campaign of something that somebody wrote begins.
-WRITTEN = "broadcast:"
 Do = Callable[[Session, str, datetime, int], str]
 
 
@@ -107,11 +105,11 @@ def standing(session: Session, seen: Scope, key: str, at: datetime, sending: con
 
 def broadcast_of(session: Session, seen: Scope, key: str) -> Broadcast | None:
     """The broadcast behind a campaign if the scope shows it; a county office gets a city's notice without its page."""
-    number = key.removeprefix(WRITTEN)
-    if number == key or not (number.isascii() and number.isdecimal()):
+    number = broadcasts.number_of(key)
+    if number is None:
         return None
     try:
-        return scope.broadcast(session, seen, int(number))
+        return scope.broadcast(session, seen, number)
     except NotFound:
         return None
 
@@ -162,16 +160,12 @@ def _hurry(session: Session, key: str, at: datetime, by: int) -> str:
 def _cancel(session: Session, key: str, at: datetime, by: int) -> str:
     if not campaigns.can_be_cancelled(session, key):
         return "已经没有待发送的，不用撤销。"
-    if key.startswith(WRITTEN):
-        stopped = broadcasts.cancel(session, _row(session, key), at, by=by)
-    else:
-        stopped = campaigns.cancel(session, key, at, by=by)
+    stopped = broadcasts.cancel_campaign(session, key, at, by=by)
     return f"已停止 {stopped} 人的发送，已发出的收不回。"
 
 
 def _row(session: Session, key: str) -> Broadcast:
-    number = key.rpartition(":")[2]
-    return broadcasts.get(session, int(number) if number.isascii() and number.isdecimal() else 0)
+    return broadcasts.get(session, broadcasts.number_of(key) or 0)
 
 
 ACTS = (

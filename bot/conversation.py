@@ -13,7 +13,7 @@ from datetime import timedelta
 from bot import words
 from bot.replies import Reply, tap
 from bot.turn import Talk, Turn
-from errors import Misunderstood
+from errors import AssistantError, Misunderstood
 
 Said = dict[str, str]
 
@@ -96,7 +96,11 @@ class Flow:
             turn.keep(Talk(self.name, talk.said, turn.at))
             return f"{error}\n{question.ask(turn, talk.said)}"
         turn.keep(Talk(self.name, {**talk.said, question.name: value}, turn.at))
-        return self.proceed(turn)
+        try:
+            return self.proceed(turn)
+        except AssistantError as error:
+            # All of this turn is dropped: the talk stands where it stood before this answer, and that is said.
+            raise type(error)(f"{error}\n还在办“{self.name}”，可以换个回答。{HINT}") from error
 
     def resume(self, turn: Turn) -> Reply:
         """Take a draft up again where it was left."""

@@ -17,7 +17,7 @@ from commands.outbox_report import report
 from errors import RuleBroken
 from models import CampaignState, Channel, Outgoing, SendState
 from services import switches
-from services.sending import campaigns, fates, pace, quotas
+from services.sending import broadcasts, campaigns, fates, pace, quotas
 from services.sending.campaigns import Standing
 from services.sending.report_book import ORDER
 
@@ -153,7 +153,7 @@ def cancel(campaign: str, yes: bool) -> None:
     if not yes:
         click.confirm("撤销以后不能恢复，确定撤销没发的？", abort=True)
     with parts.database.transaction() as session:
-        stopped = campaigns.cancel(session, campaign, at, by=None, note=COMMAND_LINE)
+        stopped = broadcasts.cancel_campaign(session, campaign, at, by=None, note=COMMAND_LINE)
     click.echo(f"已撤销，{stopped} 人不再发送。")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Turn
 from clock import say_moment
 from errors import Misunderstood, NotFound, RuleBroken
-from handlers.access import for_posts, person_of
+from handlers.access import PostHandler, for_posts, person_of
 from handlers.context import house
 from handlers.own_words import behind
 from models import Broadcast, BroadcastState, CampaignState, Post, Role, SendState
@@ -21,6 +23,16 @@ REPORT = (
 )  # fmt: skip
 
 
+def with_report(act: Callable[[Turn, Broadcast], str]) -> PostHandler:
+    """An act on one's last broadcast; below what it says, how that now stands."""
+
+    def handler(turn: Turn, _posts: list[Post]) -> Reply:
+        row = latest(turn)
+        return f"{act(turn, row)}\n{report(turn, row)}"
+
+    return handler
+
+
 topic = Router()
 
 
@@ -32,48 +44,44 @@ def progress(turn: Turn, _posts: list[Post]) -> Reply:
 
 @topic.text("立即发送", help="立即发送 — 安静时段里的急事，不等早上", group="办公室")
 @for_posts(*FOLLOWERS)
-def send_now(turn: Turn, _posts: list[Post]) -> Reply:
-    row = latest(turn)
+@with_report
+def send_now(turn: Turn, row: Broadcast) -> str:
     hurried = broadcasts.send_now(turn.session, row, turn.at, by=person_of(turn))
-    if not hurried:
-        return f"没有推迟到早上的。\n{report(turn, row)}"
-    return f"{hurried} 人改为立即发送，已留痕。\n{report(turn, row)}"
+    return f"{hurried} 人改为立即发送，已留痕。" if hurried else "没有推迟到早上的。"
 
 
 @topic.text("暂停群发", help="暂停群发 — 先停下，回复“继续群发”接着发", group="办公室")
 @for_posts(*FOLLOWERS)
-def pause(turn: Turn, _posts: list[Post]) -> Reply:
-    row = latest(turn)
+@with_report
+def pause(turn: Turn, row: Broadcast) -> str:
     done = campaigns.pause(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
-    says = "已暂停，没发的都停着。" if done else "现在不在发送，不用暂停。"
-    return f"{says}\n{report(turn, row)}"
+    return "已暂停，没发的都停着。" if done else "现在不在发送，不用暂停。"
 
 
 @topic.text("继续群发", help="继续群发 — 接着发暂停的", group="办公室")
 @for_posts(*FOLLOWERS)
-def resume(turn: Turn, _posts: list[Post]) -> Reply:
-    row = latest(turn)
+@with_report
+def resume(turn: Turn, row: Broadcast) -> str:
     done = campaigns.resume(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
-    return f"{'继续发送。' if done else '没有暂停的。'}\n{report(turn, row)}"
+    return "继续发送。" if done else "没有暂停的。"
 
 
 @topic.text("撤销群发", help="撤销群发 — 停止还没发出的", group="办公室")
 @for_posts(*FOLLOWERS)
-def cancel(turn: Turn, _posts: list[Post]) -> Reply:
-    row = latest(turn)
-    name = broadcasts.campaign(row.id)
-    if row.confirmed_at is not None and not campaigns.can_be_cancelled(turn.session, name):
-        return f"已经没有待发送的，不用撤销。\n{report(turn, row)}"
+@with_report
+def cancel(turn: Turn, row: Broadcast) -> str:
+    if row.confirmed_at is not None and not campaigns.can_be_cancelled(turn.session, broadcasts.campaign(row.id)):
+        return "已经没有待发送的，不用撤销。"
     stopped = broadcasts.cancel(turn.session, row, turn.at, by=person_of(turn))
-    return f"已停止 {stopped} 人的发送，已发出的收不回。\n{report(turn, row)}"
+    return f"已停止 {stopped} 人的发送，已发出的收不回。"
 
 
 @topic.text("重试群发", help="重试群发 — 只给没送到的再发一次", group="办公室")
 @for_posts(*FOLLOWERS)
-def retry(turn: Turn, _posts: list[Post]) -> Reply:
-    row = latest(turn)
+@with_report
+def retry(turn: Turn, row: Broadcast) -> str:
     again = campaigns.retry_failed(turn.session, broadcasts.campaign(row.id), turn.at, by=person_of(turn))
-    return f"{f'给 {again} 人再发一次。' if again else '没有可以重试的。'}\n{report(turn, row)}"
+    return f"给 {again} 人再发一次。" if again else "没有可以重试的。"
 
 
 @topic.text("审核", "待审核", help="审核 — 看等着审核的群发（审核 编号）", group="办公室")

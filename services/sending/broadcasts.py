@@ -33,6 +33,8 @@ SENDER = "市法学会"
 #: In front of a correction's title.
 CORRECTED = "更正："
 DRAFTED = "broadcast.draft"
+#: Before the number of a broadcast, its campaign's name.
+WRITTEN = "broadcast:"
 #: What an author sends to themselves is a campaign of its own.
 TEST = "test:"
 #: Words that have no place in an official notice, each with the reason (wording check, F109).
@@ -246,7 +248,13 @@ def as_text(row: Broadcast) -> str:
 
 
 def campaign(broadcast_id: int) -> str:
-    return f"broadcast:{broadcast_id}"
+    return f"{WRITTEN}{broadcast_id}"
+
+
+def number_of(name: str) -> int | None:
+    """The broadcast that somebody wrote under this name; None for what the clock sends."""
+    number = name.removeprefix(WRITTEN)
+    return int(number) if number != name and number.isascii() and number.isdecimal() else None
 
 
 def get(session: Session, broadcast_id: int) -> Broadcast:
@@ -272,12 +280,20 @@ def to_approve(session: Session, person_id: int) -> list[Broadcast]:
     return list(session.scalars(sa.select(Broadcast).where(*waiting).order_by(Broadcast.id)))
 
 
-def cancel(session: Session, row: Broadcast, at: datetime, *, by: int) -> int:
+def cancel(session: Session, row: Broadcast, at: datetime, *, by: int | None, note: str = "") -> int:
     """Stop what has not left yet. Returns how many rows were stopped; what was sent stays sent."""
-    stopped = campaigns.cancel(session, campaign(row.id), at, by=by) if row.confirmed_at is not None else 0
+    stopped = campaigns.cancel(session, campaign(row.id), at, by=by, note=note) if row.confirmed_at is not None else 0
     row.state = BroadcastState.CANCELLED
     audit.note(session, at, by, "broadcast.cancel", campaign(row.id), str(stopped))
     return stopped
+
+
+def cancel_campaign(session: Session, name: str, at: datetime, *, by: int | None, note: str = "") -> int:
+    """The same for whatever is sent under this name; a broadcast of its own is cancelled with it."""
+    row = session.get(Broadcast, number_of(name) or 0)
+    if row is None:
+        return campaigns.cancel(session, name, at, by=by, note=note)
+    return cancel(session, row, at, by=by, note=note)
 
 
 def send_now(session: Session, row: Broadcast, at: datetime, *, by: int) -> int:

@@ -266,3 +266,16 @@ def test_a_talk_that_breaks_at_its_end_is_still_there(house, li_na, monkeypatch)
     assert "等书记批准" in phone.says("出差")
     assert count(house, Attendance) == 1
     assert count(house, BindingClaim) + count(house, Broadcast) == 0
+
+
+def test_a_rule_that_forbids_the_last_step_leaves_the_talk_open_and_says_so(house, zhang_wei):
+    """While he writes the reason, the gathering that he asks leave from ends."""
+    assert "请说明请假原因" in zhang_wei.says("请假")
+    house.now("2026-11-27T20:10")
+    with house.database.transaction() as session:
+        session.execute(sa.update(Conversation).values(updated_at=house.clock.at))
+    told = zhang_wei.says("出差")
+    assert told.startswith("这次活动已经结束")
+    assert "还在办“请假”" in told
+    assert "reason" not in (said(house, zhang_wei) or {})
+    assert zhang_wei.says("取消") == "已取消请假，什么也没有提交。"

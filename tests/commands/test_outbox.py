@@ -17,6 +17,8 @@ from clock import now
 from models import (
     Affiliation,
     AuditEntry,
+    Broadcast,
+    BroadcastState,
     Campaign,
     CampaignState,
     Channel,
@@ -52,6 +54,13 @@ def notice(database):
             NoticeKind.BROADCAST, NAME, FACTS, outbox.accounts_of(session, ids), why="赵敏 群发给“全体”：周五学习"
         )
         outbox.queue(session, letter, at)
+        session.add(
+            Broadcast(
+                id=7, author_id=ids[0], audience="全体", code="1234", state=BroadcastState.CONFIRMED, written_at=at,
+                confirmed_at=at, title=FACTS["title"], words=FACTS["words"], people_count=len(ids),
+                reachable_count=len(ids),
+            )
+        )  # fmt: skip
         waiting = session.scalars(
             sa.select(Outgoing).where(Outgoing.state == SendState.WAITING).order_by(Outgoing.id)
         ).all()
@@ -138,6 +147,8 @@ def test_cancel_asks_first_and_takes_back_nothing_that_left(typed, notice, datab
     assert rows(database, Outgoing.state == SendState.WAITING) == waiting > 0
     assert f"已撤销，{waiting} 人不再发送" in typed("outbox", "cancel", NAME, "--yes").out
     assert rows(database, Outgoing.state.in_((SendState.SENT, SendState.DELIVERED))) == arrived
+    with database.reading() as session:
+        assert session.scalar(sa.select(Broadcast.state)) is BroadcastState.CANCELLED
     refused = typed("outbox", "resume", NAME)
     assert (refused.code, refused.err) == (1, f"错误：“{NAME}”已撤销，不能继续。\n")
     assert typed("outbox", "retry-failed", NAME).code == 1

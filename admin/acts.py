@@ -21,6 +21,11 @@ ACTS = {
     "attendance.undo": "撤销签到",
     "audience.save": "保存名单",
     "backup": "备份",
+    "branch.change": "变更支部",
+    "branch.dissolve": "撤销支部",
+    "branch.found": "建立支部",
+    "branch.merge": "合并支部",
+    "branch.restore": "恢复支部",
     "broadcast.cancel": "撤销群发",
     "broadcast.confirm": "确认群发",
     "broadcast.draft": "起草群发",
@@ -46,7 +51,12 @@ ACTS = {
     "import.publicity": "导入宣传台账",
     "leave.granted": "准假",
     "leave.refused": "不准假",
+    "organisation.add": "登记党组、党总支",
+    "organisation.change": "修改党组、党总支",
     "outbox.resolve": "核实结果不明的",
+    "party_group.end": "撤销党小组",
+    "party_group.resume": "恢复党小组",
+    "party_group.save": "编党小组",
     "people.add": "登记人员",
     "people.bind": "绑定微信",
     "people.claim": "申请绑定",
@@ -84,6 +94,16 @@ GROUPS = {
     "roll": (
         "名册和考勤",
         tuple(act for act in ACTS if act.startswith(("people.", "post.", "attendance.", "leave."))),
+    ),
+    "organisation": (
+        "组织、服务站、联络点",
+        tuple(
+            act
+            for act in ACTS
+            if act.startswith(
+                ("branch.", "brand.", "organisation.", "party_group.", "point.", "station.", "village.")
+            )
+        ),
     ),
     "keeping": (
         "备份、导入、删除",

@@ -26,6 +26,13 @@ class Section:
 TODAY = Section("console.today", "今日", EVERYBODY)
 SEARCH = Section("console.search", "搜索", EVERYBODY)
 BRANCHES = Section("console.branches", "组织", EVERYBODY, "名册")
+#: The life and the details of branches, with a reason.
+KEEPING = Section("console.branches", "组织", OFFICES, "名册")
+#: Party groups; a secretary forms those of the own branch.
+GROUPING = Section("console.branches", "组织", OFFICES | {Role.SECRETARY}, "名册")
+#: What leads the branches, and the branches under it as one tree.
+TREE = Section("console.organisations", "组织体系", OFFICES | {Role.AUDITOR}, "名册")
+TREE_CHANGE = Section("console.organisations", "组织体系", OFFICES, "名册")
 PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "名册")
 #: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
 PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
@@ -49,7 +56,7 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
 )  # fmt: skip
 
 

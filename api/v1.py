@@ -88,7 +88,7 @@ def blueprint(settings: Settings, database: Database, now: Now, limit: str = LIM
     def branches() -> Branches:
         """支部数：按类别，按县（市）区。"""
         with database.reading() as session:
-            counts = organisations.branch_counts(session)
+            counts = organisations.branch_counts(session, beijing_date(now()))
         totals = organisations.totals(counts)
         places = [PlaceCount(place=c.place, total=c.total, kinds=_kinds(c.by_kind)) for c in counts]
         return Branches(total=sum(totals.values()), kinds=_kinds(totals), places=places)

@@ -32,13 +32,14 @@ def stats() -> None:
 
 
 @stats.command("branches", short_help="支部 · branches by kind and county")
-def branches() -> None:
-    """支部数：按类别，按县（市）区。
+@click.option("--on", type=DAY, help="那一天的支部，默认今天 · as they were on that day")
+def branches(on: datetime | None) -> None:
+    """支部数：按类别，按县（市）区；--on 2025-12-31 是那一天的数，以后的撤销、改名不影响它。
 
-    Branches by kind and by county.
+    Branches by kind and by county, today or as they were on a day.
     """
     with made.parts().database.reading() as session:
-        counts = organisations.branch_counts(session)
+        counts = organisations.branch_counts(session, on.date() if on else clock.beijing_date(clock.now()))
     total = organisations.totals(counts)
     click.echo(" + ".join(str(total[kind]) for kind in BranchKind) + f" = {sum(total.values())}")
     click.echo("\n".join(columns.lines([(kind.label, total[kind]) for kind in BranchKind])) + "\n")

@@ -13,7 +13,10 @@ from admin.views import (
     drafting,
     figures,
     gatherings,
+    lifecycle,
     mine,
+    organisations,
+    party_groups,
     people,
     reports,
     rules,
@@ -28,7 +31,7 @@ from admin.views.context import Console
 PAGES = (
     today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
-    mine,
+    mine, organisations, lifecycle, party_groups,
 )  # fmt: skip
 
 

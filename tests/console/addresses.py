@@ -11,7 +11,9 @@ from models import (
     BroadcastState,
     Consultation,
     Gathering,
+    Organisation,
     Outgoing,
+    PartyGroup,
     Person,
     Post,
     Role,
@@ -56,6 +58,8 @@ def _examples(session: Session) -> dict[str, object]:
     return {
         "person_id": person_id,
         "branch_id": branch_id,
+        "organisation_id": session.scalar(sa.select(sa.func.min(Organisation.id))),
+        "group_id": session.scalar(sa.select(sa.func.min(PartyGroup.id))),
         "station_id": session.scalar(sa.select(sa.func.min(Station.id))),
         "gathering_id": session.scalar(
             sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)

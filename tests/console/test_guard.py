@@ -25,7 +25,9 @@ from models import (
     Gathering,
     Matter,
     NoticeKind,
+    Organisation,
     Outgoing,
+    PartyGroup,
     Person,
     Post,
     Role,
@@ -86,6 +88,8 @@ def office(office):
                 state=BroadcastState.SUBMITTED, people_count=1, reachable_count=0,
             )
         )  # fmt: skip
+        far = sa.select(Branch.id).join(County, County.id == Branch.county_id).where(County.name == ELSEWHERE)
+        session.add(PartyGroup(branch_id=session.scalar(far.limit(1)), name="外县党小组"))
     return office
 
 
@@ -102,6 +106,8 @@ def foreign(office) -> dict[str, object]:
         county = (County, County.id == Branch.county_id)
         return {
             "branch_id": one(Branch.id, county),
+            "organisation_id": one(Organisation.id, (County, County.id == Organisation.county_id)),
+            "group_id": one(PartyGroup.id, (Branch, Branch.id == PartyGroup.branch_id), county),
             "person_id": person_of(session, ELSEWHERE),
             "station_id": one(Station.id, (County, County.id == Station.county_id)),
             "gathering_id": one(Gathering.id, (Branch, Branch.id == Gathering.branch_id), county),

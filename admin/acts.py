@@ -65,6 +65,10 @@ ACTS = {
     "people.phone_shown": "查看手机号",
     "people.unbind": "解除绑定",
     "people.wrong_code": "邀请码不对",
+    "point.close": "结束联络点",
+    "point.open": "设联络点",
+    "point.phone_shown": "查看联络点手机号",
+    "point.resume": "恢复联络点",
     "post.appoint": "任命",
     "privacy.erase": "删除个人信息",
     "privacy.export": "查阅个人信息",
@@ -74,11 +78,16 @@ ACTS = {
     "sending.allow": "允许发送",
     "sending.stop": "停止发送",
     "templates.sync": "同步模板",
+    "village.add": "登记乡镇、村",
+    "village.remove": "删除乡镇、村",
 }
 #: What an auditor asks for first: acts that belong together.
 GROUPS = {
     "entering": ("登录和账号", tuple(act for act in ACTS if act.startswith("account."))),
-    "looking": ("查看个人信息", ("people.phone_shown", "case.read", "privacy.export", "export", "export.unmasked")),
+    "looking": (
+        "查看个人信息",
+        ("people.phone_shown", "point.phone_shown", "case.read", "privacy.export", "export", "export.unmasked"),
+    ),
     "refused": (
         "越权和拒绝",
         ("console.refused", "case.refused", "people.wrong_code", "account.wrong", "account.locked"),

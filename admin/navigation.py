@@ -37,6 +37,9 @@ PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUD
 #: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
 PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
+COVERAGE = Section("console.coverage", "四级覆盖", OFFICES | {Role.AUDITOR}, "名册")
+#: Townships, villages, liaison points; numbers in the clear, for a reason.
+COVERAGE_CHANGE = Section("console.coverage", "四级覆盖", OFFICES, "名册")
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
 #: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.
@@ -56,7 +59,7 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, COVERAGE, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from commands import columns
 from commands import parts as made
 from errors import AssistantError, NotFound
 from models import BranchKind
-from services import exports, imports, organisations, publicity
+from services import coverage, exports, imports, organisations, publicity
 from services.imports_people import Fate
 
 #: More problems than this tell nobody more.
@@ -47,6 +47,34 @@ def branches(on: datetime | None) -> None:
     rows: list[tuple[object, ...]] = [("", *heads, "合计")]
     rows += [(count.place, *(count.by_kind[kind] for kind in BranchKind), count.total) for count in counts]
     rows.append(("合计", *(total[kind] for kind in BranchKind), sum(total.values())))
+    click.echo("\n".join(columns.lines(rows)))
+
+
+@stats.command("coverage", short_help="四级覆盖 · townships, villages, liaison points")
+@click.option("--on", type=DAY, help="那一天的覆盖，默认今天 · as it was on that day")
+def four_levels(on: datetime | None) -> None:
+    """党建联络点覆盖：各县（市）区的乡镇、村（社区）、有联络点的、缺的。
+
+    How many villages of each county have a liaison point, and how many have none.
+    """
+    day = on.date() if on else clock.beijing_date(clock.now())
+    with made.parts().database.reading() as session:
+        found = coverage.whole_city(session, day)
+    heads: tuple[object, ...] = ("", "乡镇（街道）", "村（社区）", "有联络点", "缺", "覆盖")
+    rows = [(row.name, row.townships, row.villages, row.covered, row.gaps, row.percent) for row in found]
+    click.echo("\n".join(columns.lines([heads, *rows])))
+
+
+@stats.command("people", short_help="人员 · people, each counted once")
+def people() -> None:
+    """党员人数：各类支部的人次之和，去重以后的人数。
+
+    Members by kind of branch; somebody in two branches is counted in both, and once in the total.
+    """
+    with made.parts().database.reading() as session:
+        found = organisations.member_counts(session, clock.beijing_date(clock.now()))
+    rows = [(kind.label, found.by_kind[kind]) for kind in BranchKind]
+    rows += [("各支部合计", found.affiliations), ("去重（在两个以上支部的）", -found.twice), ("人数", found.people)]
     click.echo("\n".join(columns.lines(rows)))
 
 

@@ -9,8 +9,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models import Branch, BranchKind, County, Organisation, OrganisationKind
-from services import audit, branch_history
+from models import Affiliation, Branch, BranchKind, County, Organisation, OrganisationKind
+from services import audit, branch_history, people
 from services.branch_history import CITY
 from services.fields import Fields
 from services.scope import Scope
@@ -62,6 +62,36 @@ def relations(session: Session, branch: Branch) -> Relations:
 
 def totals(counts: list[Count]) -> dict[BranchKind, int]:
     return {kind: sum(count.by_kind[kind] for count in counts) for kind in BranchKind}
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Members by kind of branch, and all of them, each once (F025): `affiliations` less `twice` is `people`."""
+
+    by_kind: dict[BranchKind, int]
+    people: int
+
+    @property
+    def affiliations(self) -> int:
+        return sum(self.by_kind.values())
+
+    @property
+    def twice(self) -> int:
+        return self.affiliations - self.people
+
+
+def member_counts(session: Session, on: date) -> Members:
+    """Who belongs to a branch on a day, by what the branch was on that day."""
+    then, holds = branch_history.states(on), people.holds(Affiliation, on)
+    belongs = sa.select(Affiliation.person_id, Affiliation.branch_id).where(*holds).distinct().subquery()
+    rows = session.execute(
+        sa.select(then.c.kind, sa.func.count())
+        .join(belongs, belongs.c.branch_id == then.c.branch_id)
+        .group_by(then.c.kind)
+    )
+    found = {kind: int(count) for kind, count in rows}
+    once = sa.select(sa.func.count(sa.distinct(Affiliation.person_id))).where(*holds)
+    return Members({kind: found.get(kind, 0) for kind in BranchKind}, session.scalar(once) or 0)
 
 
 # --- what stands above the branches --------------------------------------------------------------------------

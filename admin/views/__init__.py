@@ -10,6 +10,7 @@ from admin.views import (
     branches,
     broadcasts,
     cases,
+    coverage,
     drafting,
     figures,
     gatherings,
@@ -31,7 +32,7 @@ from admin.views.context import Console
 PAGES = (
     today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
-    mine, organisations, lifecycle, party_groups,
+    mine, organisations, lifecycle, party_groups, coverage,
 )  # fmt: skip
 
 

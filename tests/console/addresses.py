@@ -10,7 +10,9 @@ from models import (
     Broadcast,
     BroadcastState,
     Consultation,
+    County,
     Gathering,
+    LiaisonPoint,
     Organisation,
     Outgoing,
     PartyGroup,
@@ -19,6 +21,8 @@ from models import (
     Role,
     SendState,
     Station,
+    Township,
+    Village,
 )
 from tests.console import sent
 from tests.console.conftest import Office
@@ -58,6 +62,10 @@ def _examples(session: Session) -> dict[str, object]:
     return {
         "person_id": person_id,
         "branch_id": branch_id,
+        "county_id": session.scalar(sa.select(sa.func.min(County.id))),
+        "township_id": session.scalar(sa.select(sa.func.min(Township.id))),
+        "village_id": session.scalar(sa.select(sa.func.min(Village.id))),
+        "point_id": session.scalar(sa.select(sa.func.min(LiaisonPoint.id))),
         "organisation_id": session.scalar(sa.select(sa.func.min(Organisation.id))),
         "group_id": session.scalar(sa.select(sa.func.min(PartyGroup.id))),
         "station_id": session.scalar(sa.select(sa.func.min(Station.id))),

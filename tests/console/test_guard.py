@@ -23,6 +23,7 @@ from models import (
     Consultation,
     County,
     Gathering,
+    LiaisonPoint,
     Matter,
     NoticeKind,
     Organisation,
@@ -33,7 +34,9 @@ from models import (
     Role,
     Station,
     Step,
+    Township,
     Urgency,
+    Village,
     Wish,
 )
 from services import scope
@@ -100,12 +103,16 @@ def foreign(office) -> dict[str, object]:
         def one(column, *joins):
             question = sa.select(column)
             for join in joins:
-                question = question.join(*join)
+                question = question.join(*join) if isinstance(join, tuple) else question.join(join)
             return session.scalar(question.where(County.name == ELSEWHERE).limit(1))
 
         county = (County, County.id == Branch.county_id)
         return {
             "branch_id": one(Branch.id, county),
+            "county_id": session.scalar(sa.select(County.id).where(County.name == ELSEWHERE)),
+            "township_id": one(Township.id, Township.county),
+            "village_id": one(Village.id, Village.township, Township.county),
+            "point_id": one(LiaisonPoint.id, LiaisonPoint.village, Village.township, Township.county),
             "organisation_id": one(Organisation.id, (County, County.id == Organisation.county_id)),
             "group_id": one(PartyGroup.id, (Branch, Branch.id == PartyGroup.branch_id), county),
             "person_id": person_of(session, ELSEWHERE),

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
 
 from models import (
     AuditEntry,
@@ -14,13 +15,15 @@ from models import (
     BranchKind,
     County,
     Gathering,
+    LiaisonPoint,
     Organisation,
     PartyGroup,
     PartyGroupMember,
     Post,
     Role,
+    Village,
 )
-from services import people
+from services import coverage, people, scope
 from tests.console.test_pages import text
 
 HOSTILE = [
@@ -278,3 +281,113 @@ def test_a_county_office_keeps_its_own_leading_group(office):
     assert visitor.open(f"/console/organisations/{rows['中共登封市法学会党组']}").status_code == 404
     assert visitor.open(f"/console/organisations/{rows['郑州市法学会机关党总支']}").status_code == 404
     assert "登封" not in text(visitor.open("/console/organisations"))
+
+
+# --- coverage ------------------------------------------------------------------------------------------------
+
+
+def gap(office, county: str = "金水区") -> Village:
+    with office.database.reading() as session:
+        county_id = session.scalar(sa.select(County.id).where(County.name == county))
+        return coverage.gaps(session, county_id, office.clock.at.date())[0]
+
+
+def percent(visitor, county: str) -> str:
+    return re.search(
+        rf">{county}</a></th>.*?覆盖\">([^<]+)<", visitor.open("/console/coverage").get_data(as_text=True)
+    )[1]
+
+
+def test_a_gap_is_filled_ended_and_filled_again_and_yesterday_stays_as_it_was(office):
+    visitor, village = office.visitor("office"), gap(office)
+    county = f"/console/coverage/counties/{village.township.county_id}"
+    path, township = (
+        f"/console/coverage/villages/{village.id}/point",
+        f"/console/coverage/townships/{village.township_id}",
+    )
+    before = percent(visitor, "金水区")
+    gaps = int(re.search(r"还没有联络点的村（社区）：(\d+) 个", text(visitor.open(county)))[1])
+    fields = {"contact": "䶮·阿依古丽", "phone": "19900004321", "since_on": "2026-11-27"}
+    assert visitor.send(path, **fields).status_code == 302
+    assert percent(visitor, "金水区") > before
+    assert f"还没有联络点的村（社区）：{gaps - 1} 个" in text(visitor.open(county))
+    page = text(visitor.open(township))
+    assert "䶮·阿依古丽 199****4321" in page
+    assert "19900004321" not in page
+    with office.database.reading() as session:
+        point = session.scalars(sa.select(LiaisonPoint).where(LiaisonPoint.village_id == village.id)).one()
+    again_ = visitor.send(path, **fields)
+    assert again_.status_code == 422
+    assert "已经有联络点" in text(again_)
+    end = f"/console/coverage/points/{point.id}/end"
+    assert visitor.send(end, reason="走").status_code == 422
+    office.clock.at += timedelta(days=1)
+    visitor = office.visitor("office")
+    assert visitor.send(end, reason="联系人调离").status_code == 302
+    assert percent(visitor, "金水区") == before
+    assert visitor.send(f"/console/coverage/points/{point.id}/resume", on=township).status_code == 302
+    assert percent(visitor, "金水区") > before
+    with office.database.reading() as session:
+        rows = coverage.by_county(session, scope.of(session, 1, office.clock.at.date()), office.clock.at.date())
+        assert rows == [], "nobody's scope is no county"
+        city = coverage.whole_city(session, office.clock.at.date())
+        assert city[-1].covered == sum(row.covered for row in city[:-1])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("contact", "\u200b", "请填写联系人"), ("phone", "12345", "手机号"), ("phone", "'; DROP", "手机号"),
+        ("since_on", "2026-13-01", "没看懂"), ("since_on", "2030-01-01", "应在"), ("contact", "长" * 65, "最多 64 个字"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_point_is_said_at_the_field(office, field, value, says):
+    visitor, village = office.visitor("county"), gap(office)
+    fields = {"contact": "留得住", "phone": "19900004321", "since_on": "2026-11-27", field: value}
+    answer = visitor.send(f"/console/coverage/villages/{village.id}/point", **fields)
+    assert answer.status_code == 422
+    said = re.search(rf'id="{field}-says" role="alert">([^<]+)<', answer.get_data(as_text=True))[1]
+    assert says in said
+
+
+def test_the_number_of_a_point_is_shown_for_a_reason(office):
+    visitor = office.visitor("office")
+    with office.database.reading() as session:
+        point = session.scalars(sa.select(LiaisonPoint).options(joinedload(LiaisonPoint.village)).limit(1)).one()
+    page, path = (
+        f"/console/coverage/townships/{point.village.township_id}",
+        f"/console/coverage/points/{point.id}/phone",
+    )
+    refused = visitor.send(path, on=page, reason="看")
+    assert refused.status_code == 422
+    assert point.phone not in text(refused)
+    assert point.phone in text(visitor.send(path, on=page, reason="核对联系电话"))
+    assert last_audit(office, "point.phone_shown").details == "核对联系电话"
+
+
+def test_villages_are_registered_a_line_each_and_typing_errors_taken_back(office):
+    visitor, village = office.visitor("county"), gap(office)
+    page = f"/console/coverage/townships/{village.township_id}"
+    answer = visitor.send(f"{page}/villages", on=page, names=f"䶮家村\n\n {village.name} \n<b>村</b>")
+    assert answer.status_code == 302
+    shown = visitor.open(page).get_data(as_text=True)
+    assert "新登记 2 个村（社区），1 个本来就有。" in shown
+    assert "<b>村" not in shown
+    with office.database.reading() as session:
+        new = session.scalar(sa.select(Village.id).where(Village.name == "䶮家村"))
+    assert visitor.send(f"/console/coverage/villages/{new}/remove", on=page).status_code == 302
+    assert visitor.send(f"{page}/villages", on=page, names="长" * 33).status_code == 422
+    assert visitor.send(f"{page}/villages", on=page, names=" \u200b").status_code == 422
+    with office.database.reading() as session:
+        used = session.scalar(sa.select(LiaisonPoint.village_id).join(Village, Village.id == LiaisonPoint.village_id)
+                              .where(Village.township_id == village.township_id).limit(1))  # fmt: skip
+    refused = visitor.send(f"/console/coverage/villages/{used}/remove", on=page)
+    assert "设过联络点，不能删除" in text(refused)
+
+
+def test_the_auditor_sees_coverage_and_changes_nothing(office):
+    visitor, village = office.visitor("auditor"), gap(office)
+    page = visitor.open(f"/console/coverage/townships/{village.township_id}").get_data(as_text=True)
+    assert "登记村" not in page
+    assert visitor.open(f"/console/coverage/villages/{village.id}/point").status_code == 404
+    assert village.name in text(visitor.open(f"/console/coverage/counties/{village.township.county_id}"))

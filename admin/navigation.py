@@ -37,9 +37,13 @@ PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUD
 #: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
 PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
+#: Addresses, hours, what is offered, closing and opening.
+STATIONS_CHANGE = Section("console.stations", "服务站", OFFICES, "名册")
 COVERAGE = Section("console.coverage", "四级覆盖", OFFICES | {Role.AUDITOR}, "名册")
 #: Townships, villages, liaison points; numbers in the clear, for a reason.
 COVERAGE_CHANGE = Section("console.coverage", "四级覆盖", OFFICES, "名册")
+BRANDS = Section("console.brands", "党建品牌", OFFICES | {Role.AUDITOR}, "名册")
+BRANDS_CHANGE = Section("console.brands", "党建品牌", OFFICES, "名册")
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
 #: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.
@@ -59,7 +63,8 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, COVERAGE, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, COVERAGE, BRANDS,
+    CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
 )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ SOCIETIES = (
 WEEKDAYS_ONLY = "周一至周五 9:00–12:00 14:00–17:30"
 #: What a demonstration's station offers; the first it always does.
 OFFERS = tuple(Offer)
+#: A Party room may be shared (work report L14).
+SHARED = ("专用", "与会议室合用", "与道德讲堂合用", "与党员书屋合用")
 WITH_SATURDAY = "周一至周六 9:00–12:00 14:00–17:30"
 
 
@@ -25,6 +27,12 @@ class PlannedBranch:
     name: str
     kind: BranchKind
     county: str | None = None
+
+    @property
+    def room(self) -> str:
+        """Where its Party room is; a few have none registered."""
+        lot = Random(self.name)
+        return f"{lot.randint(1, 6)} 楼党员活动室，{lot.choice(SHARED)}（演示）" if lot.random() < 0.9 else ""
 
 
 @dataclass(frozen=True, slots=True)

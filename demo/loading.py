@@ -81,7 +81,13 @@ def _write(session: Session, vault: Vault, rng: Random, per_branch: int, at: dat
     session.execute(
         sa.insert(Branch.__table__),
         [
-            {"name": b.name, "kind": b.kind, "county_id": counties.get(b.county or ""), "is_fictional": True}
+            {
+                "name": b.name,
+                "kind": b.kind,
+                "county_id": counties.get(b.county or ""),
+                "room": b.room,
+                "is_fictional": True,
+            }
             for b in planned_branches
         ],
     )

@@ -64,6 +64,13 @@ def beside(session: Session, scope: Scope, branch: Branch) -> list[str]:
     return list(session.scalars(names.order_by(Branch.kind, Branch.name)))
 
 
+def of_stations(session: Session, scope: Scope) -> list[str]:
+    """The names of living branches of stations that are theirs to change."""
+    kind = Branch.kind == BranchKind.STATION
+    names = sa.select(Branch.name).where(kind, branch_history.living(), scope.kept_branches)
+    return list(session.scalars(names.order_by(Branch.name)))
+
+
 def dissolved(scope: Scope, words: str) -> sa.Select[Branch]:
     """Branches of the scope that have ended, the latest first."""
     question = sa.select(Branch).options(joinedload(Branch.county)).where(scope.branches, ~branch_history.living())

@@ -83,6 +83,14 @@ class Fields:
             self.wrong["county"] = "请选择所在地。"
         return found
 
+    def coming_day(self, name: str, what: str) -> date:
+        """A date; where it cannot be read, the first of all stands in beside the sentence."""
+        try:
+            return date.fromisoformat(self.said.get(name, "").strip())
+        except ValueError:
+            self.wrong[name] = f"{what}没看懂，请写成 2026-11-27 这样。"
+            return date.min
+
     def degrees(self, name: str, what: str) -> float:
         """A coordinate in degrees."""
         try:

@@ -8,6 +8,7 @@ from admin.views import (
     accounts,
     audit,
     branches,
+    brands,
     broadcasts,
     cases,
     coverage,
@@ -23,6 +24,7 @@ from admin.views import (
     rules,
     search,
     sending,
+    station_keeping,
     stations,
     tasks,
     today,
@@ -32,7 +34,7 @@ from admin.views.context import Console
 PAGES = (
     today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
-    mine, organisations, lifecycle, party_groups, coverage,
+    mine, organisations, lifecycle, party_groups, coverage, station_keeping, brands,
 )  # fmt: skip
 
 

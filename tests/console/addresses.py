@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from models import (
     Branch,
+    BrandStory,
     Broadcast,
     BroadcastState,
     Consultation,
@@ -66,6 +67,7 @@ def _examples(session: Session) -> dict[str, object]:
         "township_id": session.scalar(sa.select(sa.func.min(Township.id))),
         "village_id": session.scalar(sa.select(sa.func.min(Village.id))),
         "point_id": session.scalar(sa.select(sa.func.min(LiaisonPoint.id))),
+        "story_id": session.scalar(sa.select(sa.func.min(BrandStory.id))),
         "organisation_id": session.scalar(sa.select(sa.func.min(Organisation.id))),
         "group_id": session.scalar(sa.select(sa.func.min(PartyGroup.id))),
         "station_id": session.scalar(sa.select(sa.func.min(Station.id))),

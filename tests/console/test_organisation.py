@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from models import (
     AuditEntry,
     Branch,
     BranchKind,
+    BrandStory,
     County,
     Gathering,
     LiaisonPoint,
@@ -23,7 +24,7 @@ from models import (
     Role,
     Village,
 )
-from services import coverage, people, scope
+from services import brands, coverage, organisations, people, scope
 from tests.console.test_pages import text
 
 HOSTILE = [
@@ -391,3 +392,69 @@ def test_the_auditor_sees_coverage_and_changes_nothing(office):
     assert "登记村" not in page
     assert visitor.open(f"/console/coverage/villages/{village.id}/point").status_code == 404
     assert village.name in text(visitor.open(f"/console/coverage/counties/{village.township.county_id}"))
+
+
+# --- brands --------------------------------------------------------------------------------------------------
+
+
+def test_twelve_counties_have_eleven_themes_and_figures_that_open(office):
+    page = office.visitor("office").open("/console/brands")
+    assert "12 个县（市）区，11 个主题" in text(page)
+    with office.database.reading() as session:
+        lines = brands.lines(session, scope_of(session), office.clock.at)
+        counts = {count.place: count.total for count in organisations.branch_counts(session, date(2026, 11, 27))}
+    assert [line.county.name for line in lines if line.county.brand == "法律服务站信息化"] == ["上街区", "新密市"]
+    assert {line.county.name: line.branches for line in lines} == {k: v for k, v in counts.items() if k != "市本级"}
+    assert sum(line.stations for line in lines) == 150
+
+
+def scope_of(session):
+    who = session.scalar(sa.select(Post.person_id).where(Post.role == Role.OFFICE).limit(1))
+    return scope.of(session, who, date(2026, 11, 27))
+
+
+def test_a_story_is_written_changed_withdrawn_and_put_back(office):
+    visitor, county = office.visitor("county"), branch(office).county_id
+    page = f"/console/brands/{county}"
+    fields = {
+        "kind": "story",
+        "title": "䶮𬀩的<b>故事</b>",
+        "words": "第一行\n第二行<script>alert(1)</script>",
+        "happened_on": "2026-11-20",
+    }
+    assert visitor.send(f"{page}/stories/new", **fields).status_code == 302
+    shown = visitor.open(page).get_data(as_text=True)
+    assert "<script>alert" not in shown
+    assert "䶮𬀩的&lt;b&gt;故事" in shown
+    with office.database.reading() as session:
+        story = session.scalar(sa.select(BrandStory.id).where(BrandStory.title.startswith("䶮𬀩")))
+    fields["title"] = "改过的标题"
+    assert visitor.send(f"/console/stories/{story}", **fields).status_code == 302
+    assert visitor.send(f"/console/stories/{story}/withdraw", on=page).status_code == 302
+    assert "已撤下" in text(visitor.open(page))
+    assert visitor.send(f"/console/stories/{story}/put-back", on=page).status_code == 302
+    assert "– 已撤下" not in text(visitor.open(page))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("title", ""), ("title", "长" * 65), ("words", " \u200b\n"), ("words", "长" * 2001), ("happened_on", "明天"), ("kind", "x")],
+)  # fmt: skip
+def test_what_is_wrong_with_a_story_is_said_at_the_field(office, field, value):
+    visitor, county = office.visitor("office"), branch(office).county_id
+    fields = {"kind": "story", "title": "标题在", "words": "正文在", "happened_on": "2026-11-20", field: value}
+    answer = visitor.send(f"/console/brands/{county}/stories/new", **fields)
+    assert answer.status_code == 422
+    page = answer.get_data(as_text=True)
+    assert f'id="{field}-says" role="alert"' in page
+    assert ("正文在" in page) == (field != "words")
+
+
+def test_a_county_without_stories_says_so_and_keeps_its_theme(office):
+    visitor, county = office.visitor("office"), branch(office, "巩义市").county_id
+    page = f"/console/brands/{county}"
+    assert "还没有写过活动和故事" in text(visitor.open(page))
+    assert visitor.send(page, brand="").status_code == 422
+    assert visitor.send(page, brand="法治宣传", brand_note="升达学院").status_code == 302
+    assert last_audit(office, "brand.change").subject == f"county:{county}"
+    assert office.visitor("county").open(page).status_code == 404

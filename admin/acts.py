@@ -21,6 +21,15 @@ ACTS = {
     "attendance.undo": "撤销签到",
     "audience.save": "保存名单",
     "backup": "备份",
+    "branch.change": "变更支部",
+    "branch.dissolve": "撤销支部",
+    "branch.found": "建立支部",
+    "branch.merge": "合并支部",
+    "branch.restore": "恢复支部",
+    "brand.change": "修改品牌主题",
+    "brand.put_back": "放回品牌故事",
+    "brand.story": "写品牌故事",
+    "brand.withdraw": "撤下品牌故事",
     "broadcast.cancel": "撤销群发",
     "broadcast.confirm": "确认群发",
     "broadcast.draft": "起草群发",
@@ -46,7 +55,12 @@ ACTS = {
     "import.publicity": "导入宣传台账",
     "leave.granted": "准假",
     "leave.refused": "不准假",
+    "organisation.add": "登记党组、党总支",
+    "organisation.change": "修改党组、党总支",
     "outbox.resolve": "核实结果不明的",
+    "party_group.end": "撤销党小组",
+    "party_group.resume": "恢复党小组",
+    "party_group.save": "编党小组",
     "people.add": "登记人员",
     "people.bind": "绑定微信",
     "people.claim": "申请绑定",
@@ -55,6 +69,10 @@ ACTS = {
     "people.phone_shown": "查看手机号",
     "people.unbind": "解除绑定",
     "people.wrong_code": "邀请码不对",
+    "point.close": "结束联络点",
+    "point.open": "设联络点",
+    "point.phone_shown": "查看联络点手机号",
+    "point.resume": "恢复联络点",
     "post.appoint": "任命",
     "privacy.erase": "删除个人信息",
     "privacy.export": "查阅个人信息",
@@ -63,12 +81,21 @@ ACTS = {
     "rule.on": "打开规则",
     "sending.allow": "允许发送",
     "sending.stop": "停止发送",
+    "station.add": "登记服务站",
+    "station.change": "修改服务站",
+    "station.reopen": "恢复服务站",
+    "station.shut": "关停服务站",
     "templates.sync": "同步模板",
+    "village.add": "登记乡镇、村",
+    "village.remove": "删除乡镇、村",
 }
 #: What an auditor asks for first: acts that belong together.
 GROUPS = {
     "entering": ("登录和账号", tuple(act for act in ACTS if act.startswith("account."))),
-    "looking": ("查看个人信息", ("people.phone_shown", "case.read", "privacy.export", "export", "export.unmasked")),
+    "looking": (
+        "查看个人信息",
+        ("people.phone_shown", "point.phone_shown", "case.read", "privacy.export", "export", "export.unmasked"),
+    ),
     "refused": (
         "越权和拒绝",
         ("console.refused", "case.refused", "people.wrong_code", "account.wrong", "account.locked"),
@@ -84,6 +111,16 @@ GROUPS = {
     "roll": (
         "名册和考勤",
         tuple(act for act in ACTS if act.startswith(("people.", "post.", "attendance.", "leave."))),
+    ),
+    "organisation": (
+        "组织、服务站、联络点",
+        tuple(
+            act
+            for act in ACTS
+            if act.startswith(
+                ("branch.", "brand.", "organisation.", "party_group.", "point.", "station.", "village.")
+            )
+        ),
     ),
     "keeping": (
         "备份、导入、删除",

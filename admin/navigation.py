@@ -26,10 +26,24 @@ class Section:
 TODAY = Section("console.today", "今日", EVERYBODY)
 SEARCH = Section("console.search", "搜索", EVERYBODY)
 BRANCHES = Section("console.branches", "组织", EVERYBODY, "名册")
+#: The life and the details of branches, with a reason.
+KEEPING = Section("console.branches", "组织", OFFICES, "名册")
+#: Party groups; a secretary forms those of the own branch.
+GROUPING = Section("console.branches", "组织", OFFICES | {Role.SECRETARY}, "名册")
+#: What leads the branches, and the branches under it as one tree.
+TREE = Section("console.organisations", "组织体系", OFFICES | {Role.AUDITOR}, "名册")
+TREE_CHANGE = Section("console.organisations", "组织体系", OFFICES, "名册")
 PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "名册")
 #: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
 PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
+#: Addresses, hours, what is offered, closing and opening.
+STATIONS_CHANGE = Section("console.stations", "服务站", OFFICES, "名册")
+COVERAGE = Section("console.coverage", "四级覆盖", OFFICES | {Role.AUDITOR}, "名册")
+#: Townships, villages, liaison points; numbers in the clear, for a reason.
+COVERAGE_CHANGE = Section("console.coverage", "四级覆盖", OFFICES, "名册")
+BRANDS = Section("console.brands", "党建品牌", OFFICES | {Role.AUDITOR}, "名册")
+BRANDS_CHANGE = Section("console.brands", "党建品牌", OFFICES, "名册")
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
 #: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.
@@ -49,7 +63,8 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, COVERAGE, BRANDS,
+    CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -51,6 +52,14 @@ def number_of(name: str, default: int = 0) -> int:
     """A number from the address; anything else counts as not given."""
     said = request.args.get(name, "")
     return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else default
+
+
+def day(name: str, latest: date) -> date:
+    """A date from the address that is not after the latest; anything else counts as the latest."""
+    try:
+        return min(date.fromisoformat(request.args.get(name, "")), latest)
+    except ValueError:
+        return latest
 
 
 def chosen(name: str, kind: type[W]) -> W | None:

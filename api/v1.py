@@ -88,7 +88,7 @@ def blueprint(settings: Settings, database: Database, now: Now, limit: str = LIM
     def branches() -> Branches:
         """支部数：按类别，按县（市）区。"""
         with database.reading() as session:
-            counts = organisations.branch_counts(session)
+            counts = organisations.branch_counts(session, beijing_date(now()))
         totals = organisations.totals(counts)
         places = [PlaceCount(place=c.place, total=c.total, kinds=_kinds(c.by_kind)) for c in counts]
         return Branches(total=sum(totals.values()), kinds=_kinds(totals), places=places)
@@ -99,7 +99,7 @@ def blueprint(settings: Settings, database: Database, now: Now, limit: str = LIM
         """最近的法律服务站，今天开不开门。位置只用于这次计算，不保存。"""
         at = now()
         with database.reading() as session:
-            found = stations.nearest(session, query.latitude, query.longitude, query.limit)
+            found = stations.nearest(session, query.latitude, query.longitude, beijing_date(at), query.limit)
             holidays = rhythm.calendar(session, settings.calendar).holidays
         listed = []
         for station, kilometres in found:

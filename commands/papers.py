@@ -15,7 +15,7 @@ from commands import columns
 from commands import parts as made
 from errors import AssistantError, NotFound
 from models import BranchKind
-from services import exports, imports, organisations, publicity
+from services import coverage, exports, imports, organisations, publicity
 from services.imports_people import Fate
 
 #: More problems than this tell nobody more.
@@ -32,13 +32,14 @@ def stats() -> None:
 
 
 @stats.command("branches", short_help="支部 · branches by kind and county")
-def branches() -> None:
-    """支部数：按类别，按县（市）区。
+@click.option("--on", type=DAY, help="那一天的支部，默认今天 · as they were on that day")
+def branches(on: datetime | None) -> None:
+    """支部数：按类别，按县（市）区；--on 2025-12-31 是那一天的数，以后的撤销、改名不影响它。
 
-    Branches by kind and by county.
+    Branches by kind and by county, today or as they were on a day.
     """
     with made.parts().database.reading() as session:
-        counts = organisations.branch_counts(session)
+        counts = organisations.branch_counts(session, on.date() if on else clock.beijing_date(clock.now()))
     total = organisations.totals(counts)
     click.echo(" + ".join(str(total[kind]) for kind in BranchKind) + f" = {sum(total.values())}")
     click.echo("\n".join(columns.lines([(kind.label, total[kind]) for kind in BranchKind])) + "\n")
@@ -46,6 +47,34 @@ def branches() -> None:
     rows: list[tuple[object, ...]] = [("", *heads, "合计")]
     rows += [(count.place, *(count.by_kind[kind] for kind in BranchKind), count.total) for count in counts]
     rows.append(("合计", *(total[kind] for kind in BranchKind), sum(total.values())))
+    click.echo("\n".join(columns.lines(rows)))
+
+
+@stats.command("coverage", short_help="四级覆盖 · townships, villages, liaison points")
+@click.option("--on", type=DAY, help="那一天的覆盖，默认今天 · as it was on that day")
+def four_levels(on: datetime | None) -> None:
+    """党建联络点覆盖：各县（市）区的乡镇、村（社区）、有联络点的、缺的。
+
+    How many villages of each county have a liaison point, and how many have none.
+    """
+    day = on.date() if on else clock.beijing_date(clock.now())
+    with made.parts().database.reading() as session:
+        found = coverage.whole_city(session, day)
+    heads: tuple[object, ...] = ("", "乡镇（街道）", "村（社区）", "有联络点", "缺", "覆盖")
+    rows = [(row.name, row.townships, row.villages, row.covered, row.gaps, row.percent) for row in found]
+    click.echo("\n".join(columns.lines([heads, *rows])))
+
+
+@stats.command("people", short_help="人员 · people, each counted once")
+def people() -> None:
+    """党员人数：各类支部的人次之和，去重以后的人数。
+
+    Members by kind of branch; somebody in two branches is counted in both, and once in the total.
+    """
+    with made.parts().database.reading() as session:
+        found = organisations.member_counts(session, clock.beijing_date(clock.now()))
+    rows = [(kind.label, found.by_kind[kind]) for kind in BranchKind]
+    rows += [("各支部合计", found.affiliations), ("去重（在两个以上支部的）", -found.twice), ("人数", found.people)]
     click.echo("\n".join(columns.lines(rows)))
 
 

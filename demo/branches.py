@@ -8,13 +8,17 @@ from random import Random
 
 from demo import names
 from demo.places import PLACES, Place
-from models import BranchKind
+from models import BranchKind, Offer
 
 SOCIETIES = (
     "宪法法理学", "刑法学", "民商法学", "行政法学", "诉讼法学", "经济法学", "劳动与社会保障法学",
     "环境资源法学", "知识产权法学", "未成年人保护法学", "农业农村法治", "社会治理法治",
 )  # fmt: skip
 WEEKDAYS_ONLY = "周一至周五 9:00–12:00 14:00–17:30"
+#: What a demonstration's station offers; the first it always does.
+OFFERS = tuple(Offer)
+#: A Party room may be shared (work report L14).
+SHARED = ("专用", "与会议室合用", "与道德讲堂合用", "与党员书屋合用")
 WITH_SATURDAY = "周一至周六 9:00–12:00 14:00–17:30"
 
 
@@ -23,6 +27,12 @@ class PlannedBranch:
     name: str
     kind: BranchKind
     county: str | None = None
+
+    @property
+    def room(self) -> str:
+        """Where its Party room is; a few have none registered."""
+        lot = Random(self.name)
+        return f"{lot.randint(1, 6)} 楼党员活动室，{lot.choice(SHARED)}（演示）" if lot.random() < 0.9 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class PlannedStation:
     hours: str
     latitude: float
     longitude: float
+    services: str
 
 
 def plan(rng: Random) -> tuple[list[PlannedBranch], list[PlannedStation]]:
@@ -68,4 +79,5 @@ def _station(rng: Random, place: Place, neighbourhood: str, number: int) -> Plan
         hours=WITH_SATURDAY if rng.random() < 0.3 else WEEKDAYS_ONLY,
         latitude=round(place.latitude + rng.uniform(-place.reach, place.reach), 6),
         longitude=round(place.longitude + rng.uniform(-place.reach, place.reach), 6),
+        services=" ".join((OFFERS[0], *(offer for offer in OFFERS[1:] if Random(f"{name} {offer}").random() < 0.4))),
     )

@@ -19,7 +19,11 @@ WHY = "演示数据"
 def open_now(database: Database, *, at: datetime, branch_ids: Iterable[int] | None = None) -> int:
     """A gathering that is open at `at` for each branch that has none. Gives how many were opened."""
     with database.transaction() as session:
-        wanted = set(session.scalars(sa.select(Branch.id)) if branch_ids is None else branch_ids)
+        wanted = set(
+            session.scalars(sa.select(Branch.id).where(Branch.dissolved_on.is_(None)))
+            if branch_ids is None
+            else branch_ids
+        )
         is_open = (Gathering.state == GatheringState.PLANNED, Gathering.opens_at <= at, Gathering.closes_at > at)
         wanted -= set(session.scalars(sa.select(Gathering.branch_id).where(*is_open)))
         return _open(session, wanted, at, at - timedelta(hours=1), at + timedelta(hours=12))

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from demo import branches, cast, people
+from demo import branches, cast, grassroots, people
 from demo.people import PlannedPerson
 from demo.places import PLACES
 from errors import RuleBroken
@@ -74,12 +74,20 @@ def _write(session: Session, vault: Vault, rng: Random, per_branch: int, at: dat
     for person in (*played, *others):
         person.phone = person.phone or next(phones, None)
 
-    insert_new(session, County, [{"name": each.name, "brand": each.brand} for each in PLACES])
+    insert_new(
+        session, County, [{"name": each.name, "brand": each.brand, "brand_note": each.brand_note} for each in PLACES]
+    )
     counties = ids_by_name(session, County)
     session.execute(
         sa.insert(Branch.__table__),
         [
-            {"name": b.name, "kind": b.kind, "county_id": counties.get(b.county or ""), "is_fictional": True}
+            {
+                "name": b.name,
+                "kind": b.kind,
+                "county_id": counties.get(b.county or ""),
+                "room": b.room,
+                "is_fictional": True,
+            }
             for b in planned_branches
         ],
     )
@@ -96,12 +104,14 @@ def _write(session: Session, vault: Vault, rng: Random, per_branch: int, at: dat
                 "hours": s.hours,
                 "latitude": s.latitude,
                 "longitude": s.longitude,
+                "services": s.services,
                 "is_fictional": True,
             }
             for s in planned_stations
         ],
     )
     ids = write_people(session, vault, [*played, *others], own, at=at)
+    grassroots.write(session, counties, at=at)
     _write_posts(session, [*played, *others], ids, counties, own, ids_by_name(session, Station))
     invited = next(i for person, i in zip(played, ids, strict=False) if person.name == cast.INVITED)
     code = {"code_index": vault.index(cast.INVITE_CODE.upper()), "person_id": invited}

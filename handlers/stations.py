@@ -35,6 +35,10 @@ def holidays(turn: Turn) -> Holidays:
 def find(turn: Turn) -> Reply:
     if turn.message.kind == "event" and turn.rest.isdecimal():
         station = stations.get(turn.session, int(turn.rest))
+        if stations.closure(turn.session, station.id, beijing_date(turn.at)) is not None:
+            return (
+                f"{station.name}暂停服务。发送位置，或回复 {tap('服务站')}，可以找附近的；也可以直接 {tap('咨询')}。"
+            )
         return "\n".join(_lines(turn, station, holidays(turn)))
     known = stations.counties(turn.session)
     county = stations.county_named(known, turn.rest) if turn.rest else None
@@ -48,7 +52,7 @@ def near(turn: Turn) -> Reply:
     place = _place(turn)
     if place is None:
         return f"没有读到位置，请重新发送；也可以按县（市）区找：{tap('服务站')}"
-    found = stations.nearest(turn.session, *place)
+    found = stations.nearest(turn.session, *place, beijing_date(turn.at))
     if not found:
         return f"还没有登记服务站。法律问题可以直接 {tap('咨询')}，或拨打 12348。"
     far = "您离本市较远，以下是最近的服务站：" if found[0][1] > FAR_AWAY_KM else "离您最近的法律服务站："
@@ -77,10 +81,10 @@ def _where(known: list[County], said: str) -> Reply:
 
 
 def _of_county(turn: Turn, county: County, holidays: Holidays) -> Reply:
-    found = stations.of_county(turn.session, county.id)
+    today = beijing_date(turn.at)
+    found = stations.of_county(turn.session, county.id, today)
     if not found:
         return f"{county.name}还没有登记服务站。法律问题可以直接 {tap('咨询')}，或拨打 12348。"
-    today = beijing_date(turn.at)
     found.sort(key=lambda s: (not stations.on(s.hours, today, holidays).is_open(turn.at), s.id))
     parts = ["\n".join(_lines(turn, station, holidays)) for station in found[:SHOWN]]
     more = f"{county.name}共 {len(found)} 个服务站，先列出 {SHOWN} 个；发送位置可以看到最近的。"
@@ -95,4 +99,5 @@ def _lines(turn: Turn, station: Station, holidays: Holidays, beside: str = "") -
         f"地址：{station.address}",
         *([f"电话：{station.phone}"] if station.phone else []),
         stations.say_today(today, turn.at),
+        *([f"服务：{'、'.join(offer.label for offer in offered)}"] if (offered := stations.offers(station)) else []),
     ]

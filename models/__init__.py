@@ -17,9 +17,21 @@ from models.consultations import (
 )
 from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
+from models.grassroots import BrandStory, LiaisonPoint, PartyGroup, PartyGroupMember, StoryKind, Township, Village
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
 from models.many import among, dialect_of, insert_all, insert_new, put, update_each
-from models.organisations import Branch, BranchKind, County, Station
+from models.organisations import (
+    Branch,
+    BranchAct,
+    BranchChange,
+    BranchKind,
+    County,
+    Offer,
+    Organisation,
+    OrganisationKind,
+    Station,
+    StationClosure,
+)
 from models.outbox import (
     ARRIVED_STATES,
     OPEN_STATES,
@@ -51,7 +63,10 @@ __all__ = [
     "Base",
     "BindingClaim",
     "Branch",
+    "BranchAct",
+    "BranchChange",
     "BranchKind",
+    "BrandStory",
     "Broadcast",
     "BroadcastState",
     "Campaign",
@@ -76,13 +91,19 @@ __all__ = [
     "Invite",
     "Labelled",
     "Lease",
+    "LiaisonPoint",
     "Matter",
     "Notice",
     "NoticeKind",
+    "Offer",
     "OptOut",
+    "Organisation",
+    "OrganisationKind",
     "Outcome",
     "Outgoing",
     "Pace",
+    "PartyGroup",
+    "PartyGroupMember",
     "Person",
     "Post",
     "Presence",
@@ -96,15 +117,19 @@ __all__ = [
     "SendState",
     "SpecialDay",
     "Station",
+    "StationClosure",
     "Step",
+    "StoryKind",
     "Switch",
     "TemplateKind",
     "Topic",
+    "Township",
     "Unit",
     "Unreadable",
     "Urgency",
     "Vault",
     "Via",
+    "Village",
     "Wish",
     "among",
     "dialect_of",

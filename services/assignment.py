@@ -35,7 +35,7 @@ def decide(session: Session, county: County, holidays: Holidays, at: datetime) -
     """The rule. Nothing is written here."""
     on = beijing_date(at)
     duty = _duty(session, county.id, on)
-    open_now = [s for s in stations.of_county(session, county.id) if s.id in duty and _is_open(s, holidays, at)]
+    open_now = [s for s in stations.of_county(session, county.id, on) if s.id in duty and _is_open(s, holidays, at)]
     if open_now:
         loads = _open_cases(session, Consultation.station_id, [s.id for s in open_now])
         station = min(open_now, key=lambda s: (loads.get(s.id, 0), s.id))

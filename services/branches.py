@@ -24,7 +24,7 @@ from models import (
     Role,
     Station,
 )
-from services import people, stations
+from services import branch_history, people, stations
 from services.scope import Scope
 
 #: The Party constitution, article 30: a branch is set up where there are three full members or more.
@@ -36,22 +36,47 @@ CITY_LEVEL = -1
 
 
 def matching(
-    scope: Scope, kind: BranchKind | None, county_id: int, words: str, *, without_secretary: bool = False
+    scope: Scope, kind: BranchKind | None, county_id: int, words: str, on: date, *, without_secretary: bool = False
 ) -> sa.Select[Branch]:
-    """Branches of the scope, by county, kind, name; `county_id` may be CITY_LEVEL, 0 is every one."""
+    """Branches of the scope that lived on a day, by what they were then: county, kind, name. `county_id` may be
+    CITY_LEVEL, 0 is every one."""
+    then = branch_history.states(on)
     question = sa.select(Branch).options(joinedload(Branch.county)).where(scope.branches)
+    question = question.join(then, then.c.branch_id == Branch.id)
     if kind is not None:
-        question = question.where(Branch.kind == kind)
+        question = question.where(then.c.kind == kind)
     if county_id == CITY_LEVEL:
-        question = question.where(Branch.county_id.is_(None))
+        question = question.where(then.c.county_id.is_(None))
     elif county_id:
-        question = question.where(Branch.county_id == county_id)
+        question = question.where(then.c.county_id == county_id)
     if words:
-        question = question.where(Branch.name.contains(words, autoescape=True))
+        question = question.where(then.c.name.contains(words, autoescape=True))
     if without_secretary:
         has_one = sa.select(Post.branch_id).where(Post.role == Role.SECRETARY, *people.holds(Post, scope.on))
         question = question.where(Branch.id.not_in(has_one.where(Post.branch_id.is_not(None))))
-    return question.order_by(Branch.county_id.is_not(None), Branch.county_id, Branch.kind, Branch.name)
+    return question.order_by(then.c.county_id.is_not(None), then.c.county_id, then.c.kind, then.c.name)
+
+
+def beside(session: Session, scope: Scope, branch: Branch) -> list[str]:
+    """The names of living branches in the same county, which one might be merged into."""
+    same = Branch.county_id == branch.county_id if branch.county_id else Branch.county_id.is_(None)
+    names = sa.select(Branch.name).where(same, Branch.id != branch.id, branch_history.living(), scope.kept_branches)
+    return list(session.scalars(names.order_by(Branch.kind, Branch.name)))
+
+
+def of_stations(session: Session, scope: Scope) -> list[str]:
+    """The names of living branches of stations that are theirs to change."""
+    kind = Branch.kind == BranchKind.STATION
+    names = sa.select(Branch.name).where(kind, branch_history.living(), scope.kept_branches)
+    return list(session.scalars(names.order_by(Branch.name)))
+
+
+def dissolved(scope: Scope, words: str) -> sa.Select[Branch]:
+    """Branches of the scope that have ended, the latest first."""
+    question = sa.select(Branch).options(joinedload(Branch.county)).where(scope.branches, ~branch_history.living())
+    if words:
+        question = question.where(Branch.name.contains(words, autoescape=True))
+    return question.order_by(Branch.dissolved_on.desc(), Branch.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +86,22 @@ class Line:
     branch: Branch
     secretaries: list[str]
     members: int
+    #: What it was on the day of the list.
+    then: branch_history.State
 
 
 def called(session: Session, words: str, limit: int = 9) -> list[str]:
-    """The full names of branches that contain these words; the very name alone if there is one."""
-    found = sa.select(Branch.name).where(Branch.name.contains(words, autoescape=True)).order_by(Branch.id)
-    if session.scalar(sa.select(Branch.id).where(Branch.name == words)) is not None:
+    """The full names of living branches that contain these words; the very name alone if there is one."""
+    there = sa.select(Branch.name).where(branch_history.living()).order_by(Branch.id)
+    found = there.where(Branch.name.contains(words, autoescape=True))
+    if session.scalar(there.where(Branch.name == words)) is not None:
         return [words]
     return list(session.scalars(found.limit(limit)))
 
 
 def lines(session: Session, rows: Sequence[Branch], on: date) -> list[Line]:
-    """Secretaries and numbers of members for some branches, with two statements."""
+    """What some branches were on a day, their secretaries and numbers of members, with three statements."""
+    then = branch_history.as_they_were(session, rows, on)
     ids = [row.id for row in rows]
     counts = dict(
         session.execute(
@@ -90,7 +119,7 @@ def lines(session: Session, rows: Sequence[Branch], on: date) -> list[Line]:
     )
     for branch_id, name in session.execute(led):
         names.setdefault(branch_id, []).append(name)
-    return [Line(row, names.get(row.id, []), counts.get(row.id, 0)) for row in rows]
+    return [Line(row, names.get(row.id, []), counts.get(row.id, 0), then[row.id]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +129,13 @@ class Held:
     gathering: Gathering
     present: int
     leave: int
+    #: What the branch was called on that day, where it is called otherwise now.
+    called_then: str = ""
 
 
 def held(session: Session, rows: Sequence[Gathering]) -> list[Held]:
-    """Attendance of some gatherings, with one statement."""
+    """Attendance of some gatherings, and the names of their branches then, with two statements."""
+    names = branch_history.names_on(session, [(row.branch_id, row.held_on) for row in rows])
     counts: dict[tuple[int, Presence], int] = {
         (gathering_id, presence): count
         for gathering_id, presence, count in session.execute(
@@ -113,7 +145,13 @@ def held(session: Session, rows: Sequence[Gathering]) -> list[Held]:
         )
     }
     return [
-        Held(row, counts.get((row.id, Presence.PRESENT), 0), counts.get((row.id, Presence.LEAVE), 0)) for row in rows
+        Held(
+            row,
+            counts.get((row.id, Presence.PRESENT), 0),
+            counts.get((row.id, Presence.LEAVE), 0),
+            names.get((row.branch_id, row.held_on), ""),
+        )
+        for row in rows
     ]
 
 
@@ -171,6 +209,7 @@ def profile(session: Session, branch: Branch, at: datetime) -> Profile:
         Item("书记绑定微信", is_secretary_bound, "书记收不到提醒，也不能在聊天里办事；请他发“绑定”。"),
         Item(f"{FEWEST_MEMBERS} 名以上党员", members >= FEWEST_MEMBERS, "党章第三十条；人数不足的请核对名册或合并。"),
         Item("半数党员绑定微信", bool(members) and len(followers) / members >= WELL_BOUND, "通知到不了人；书记可发邀请码。"),
+        Item("活动室", bool(branch.room), "党员活动室（L14 八有第一项）没有登记；可与会议室、道德讲堂、党员书屋合用。"),
         Item("已排好今后的活动", bool(coming), "调度停着，或这个支部是刚建的；排期每天自动做。"),
     ]  # fmt: skip
     if branch.kind is BranchKind.STATION:

@@ -26,8 +26,8 @@ from models import (
     PublicityRow,
     SpecialDay,
 )
-from services import audit, people, publicity, sheets
-from services.organisations import CITY
+from services import audit, branch_history, people, publicity, sheets
+from services.branch_history import CITY
 from services.sheets import Table
 
 LONGEST_SPAN_DAYS = 366
@@ -117,7 +117,8 @@ def _branches(session: Session, on: date) -> Table:
             .group_by(Affiliation.branch_id)
         ).all()
     )
-    rows = session.scalars(sa.select(Branch).options(joinedload(Branch.county)).order_by(Branch.id))
+    living = sa.select(Branch).options(joinedload(Branch.county)).where(branch_history.living())
+    rows = session.scalars(living.order_by(Branch.id))
     listed = (
         (row.name, row.kind.label, row.county.name if row.county else CITY, members.get(row.id, 0)) for row in rows
     )
@@ -152,13 +153,29 @@ def _attendance(session: Session, start: date, end: date, at: datetime) -> Table
     is_member = sa.exists().where(belongs, Affiliation.person_id == Attendance.person_id)
     guests = _by_branch(session, marked.where(*over, ~is_member))
     rows = []
-    for branch in session.scalars(sa.select(Branch).options(joinedload(Branch.county)).order_by(Branch.id)):
+    # Who lived at the end, or held something before; by the names of that day.
+    then = branch_history.states(end)
+    there = sa.or_(Branch.id.in_(sa.select(then.c.branch_id)), Branch.id.in_(list(held)))
+    listed = session.scalars(
+        sa.select(Branch).options(joinedload(Branch.county)).where(there).order_by(Branch.id)
+    ).all()
+    names = branch_history.names_on(session, [(branch.id, end) for branch in listed])
+    for branch in listed:
         i = branch.id
         came, leave, asked = (known[p].get(i, 0) for p in (Presence.PRESENT, Presence.LEAVE, Presence.LEAVE_ASKED))
         expected = due.get(i, 0) + guests.get(i, 0)
         place = branch.county.name if branch.county else CITY
         rows.append(
-            (branch.name, place, held.get(i, 0), expected, came, leave, asked, expected - came - leave - asked)
+            (
+                names.get((i, end), branch.name),
+                place,
+                held.get(i, 0),
+                expected,
+                came,
+                leave,
+                asked,
+                expected - came - leave - asked,
+            )
         )
     columns = ("支部", "县（市）区", "已办场次", "应到人次", "出席人次", "请假人次", "请假待批人次", "缺席人次")
     return Table(columns, rows)

@@ -27,8 +27,9 @@ from models import (
     SendState,
     Station,
 )
+from services import branch_history
+from services.branch_history import CITY
 from services.branches import CITY_LEVEL
-from services.organisations import CITY
 from services.scope import Scope
 from services.sending.broadcasts import TEST
 
@@ -51,12 +52,14 @@ class Place:
         return sum(self.by_kind.values())
 
 
-def branches_by_place(session: Session, scope: Scope) -> list[Place]:
-    """The city's own first, then every county of the scope, the empty ones too."""
+def branches_by_place(session: Session, scope: Scope, on: date) -> list[Place]:
+    """The branches of a day: the city's own first, then every county of the scope, the empty ones too."""
+    then = branch_history.states(on)
     rows = session.execute(
-        sa.select(Branch.county_id, Branch.kind, sa.func.count())
+        sa.select(then.c.county_id, then.c.kind, sa.func.count())
+        .join(Branch, Branch.id == then.c.branch_id)
         .where(scope.branches)
-        .group_by(Branch.county_id, Branch.kind)
+        .group_by(then.c.county_id, then.c.kind)
     )
     found = {(county_id, kind): count for county_id, kind, count in rows}
     places: list[tuple[int | None, str]] = [(None, CITY)] if scope.is_city else []
@@ -75,6 +78,11 @@ def counties(session: Session, scope: Scope) -> list[County]:
         of_stations = sa.select(Station.county_id).where(scope.stations)
         question = question.where(sa.or_(County.id.in_(of_branches), County.id.in_(of_stations)))
     return list(session.scalars(question))
+
+
+def counties_to_keep(session: Session, scope: Scope) -> list[County]:
+    """The counties whose own is theirs to change."""
+    return list(session.scalars(sa.select(County).where(scope.kept_counties).order_by(County.id)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from errors import Misunderstood
 from models import Affiliation, Branch, Labelled, Person, Post, Role, Station, Vault
-from services import people, sheets
+from services import branch_history, people, sheets
 from services.sheets import Row
 
 MEMBER = ("", "党员", "无")
@@ -48,7 +48,7 @@ class _Entry:
 
 def changes(session: Session, vault: Vault, rows: list[Row], today: date) -> Iterator[tuple[Fate, list[Write]]]:
     """Whoever has this phone and name is this person; somebody in another branch gets it as a further one."""
-    branches = dict(session.execute(sa.select(Branch.name, Branch.id)).all())
+    branches = dict(session.execute(sa.select(Branch.name, Branch.id).where(branch_history.living())).all())
     stations = dict(session.execute(sa.select(Station.branch_id, Station.id)).all())
     entries = [e for row in rows if (e := _entry(row, vault, branches, stations, today)) is not None]
     known = _known(session, {entry.index for entry in entries})

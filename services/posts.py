@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from clock import beijing_date
 from errors import Misunderstood, NotFound
 from models import Branch, County, Post, Role, Station
-from services import audit, people
+from services import audit, branch_history, people
 
 #: The place that a role needs: table, and column of the post.
 PLACES: dict[Role, tuple[type[County] | type[Branch] | type[Station], str]] = {
@@ -42,7 +42,8 @@ def _place(session: Session, role: Role, name: str) -> dict[str, int]:
             raise Misunderstood(f"{role.label}管全市，不用写任职的地方。")
         return {}
     table, column = PLACES[role]
-    found = session.scalar(sa.select(table.id).where(table.name == name))
+    question = sa.select(table.id).where(table.name == name)
+    found = session.scalar(question.where(branch_history.living()) if table is Branch else question)
     if found is None:
         kind = {County: "县（市）区", Branch: "支部", Station: "服务站"}[table]
         raise NotFound(f"{role.label}要写明任职的{kind}，用全名；没有“{name}”这个{kind}。")

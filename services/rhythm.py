@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 import config
 from clock import at_beijing, beijing_date
 from models import Branch, Gathering, GatheringState, SpecialDay, insert_new
+from services import branch_history
 from services.calendar import Calendar, DayException, DayKind, Holidays, OnHoliday, SecondWeek
 
 #: A day that falls on a holiday may be moved this far ahead (services/calendar.py), so rows are made beyond it.
@@ -48,7 +49,7 @@ def plan(session: Session, of: Calendar, settings: config.StudyDay, at: datetime
         for day in of.planned(today - BACK, today + timedelta(weeks=settings.weeks_ahead) + BACK)
         if day.held_on is not None and today <= day.held_on <= today + timedelta(weeks=settings.weeks_ahead)
     ]
-    branch_ids = list(session.scalars(sa.select(Branch.id).order_by(Branch.id)))
+    branch_ids = list(session.scalars(sa.select(Branch.id).where(branch_history.living()).order_by(Branch.id)))
     made = _count(session)
     rows = []
     for day in days:

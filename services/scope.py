@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from errors import NotFound
 from models import (
     Affiliation,
     Branch,
+    BrandStory,
     Broadcast,
     CaseState,
     Consultation,
+    County,
     Gathering,
+    LiaisonPoint,
+    Organisation,
     Outgoing,
+    PartyGroup,
     Person,
     Post,
     Role,
     Station,
+    Township,
+    Village,
 )
 from services import audit, cases, people
 from services.cases import Desk
@@ -121,6 +128,61 @@ class Scope:
             return sa.true()
         return Outgoing.person_id.in_(sa.select(Person.id).where(self.people))
 
+    # --- the organisation: what is seen, and what may be changed -----------------------------------------------
+
+    @property
+    def counties(self) -> Condition:
+        """Counties that are seen as a whole, with their townships, coverage and brand."""
+        return sa.true() if self.is_city else County.id.in_(self.county_ids)
+
+    @property
+    def organisations(self) -> Condition:
+        """What stands above the branches: a county's own, and the city's above it."""
+        if self.is_city:
+            return sa.true()
+        return sa.or_(Organisation.county_id.in_(self.county_ids), Organisation.county_id.is_(None))
+
+    @property
+    def keeps_city(self) -> bool:
+        """Whether the city's own is theirs to change, and every county's with it."""
+        return Role.OFFICE in self.roles
+
+    def _keeps(self, county_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[Any]) -> Condition:
+        return sa.true() if self.keeps_city else county_id.in_(self.county_ids)
+
+    @property
+    def kept_branches(self) -> Condition:
+        """Branches whose life and details are theirs to change: the city office's all, a county office's its own."""
+        return self._keeps(Branch.county_id)
+
+    def keeps_branch(self, branch: Branch) -> bool:
+        """The same of one branch."""
+        return self.keeps_county(branch.county_id)
+
+    def keeps_county(self, county_id: int | None) -> bool:
+        """Whether what lies in a county, or in none, is theirs to change."""
+        return self.keeps_city or county_id in self.county_ids
+
+    def groups_branch(self, branch: Branch) -> bool:
+        return self.keeps_branch(branch) or branch.id in self.branch_ids
+
+    @property
+    def grouped_branches(self) -> Condition:
+        """Branches whose Party groups are theirs to form; a secretary's own as well."""
+        return sa.or_(self.kept_branches, Branch.id.in_(self.branch_ids))
+
+    @property
+    def kept_counties(self) -> Condition:
+        return self._keeps(County.id)
+
+    @property
+    def kept_organisations(self) -> Condition:
+        return self._keeps(Organisation.county_id)
+
+    @property
+    def kept_stations(self) -> Condition:
+        return self._keeps(Station.county_id)
+
     def holds(self, *roles: Role) -> bool:
         return bool(self.roles & set(roles))
 
@@ -158,6 +220,78 @@ def branch(session: Session, scope: Scope, branch_id: int) -> Branch:
             sa.select(Branch).options(joinedload(Branch.county)).where(Branch.id == branch_id, scope.branches)
         )
     )
+
+
+def branch_to_keep(session: Session, scope: Scope, branch_id: int) -> Branch:
+    """A branch that is theirs to change, with its county. Raises NotFound."""
+    question = sa.select(Branch).options(joinedload(Branch.county))
+    return _one(session.scalar(question.where(Branch.id == branch_id, scope.kept_branches)))
+
+
+def branch_to_group(session: Session, scope: Scope, branch_id: int) -> Branch:
+    """A branch whose Party groups are theirs to form. Raises NotFound."""
+    return _one(session.scalar(sa.select(Branch).where(Branch.id == branch_id, scope.grouped_branches)))
+
+
+def party_group(session: Session, scope: Scope, group_id: int) -> PartyGroup:
+    """A Party group that is theirs to change. Raises NotFound."""
+    question = sa.select(PartyGroup).join(Branch, Branch.id == PartyGroup.branch_id)
+    return _one(session.scalar(question.where(PartyGroup.id == group_id, scope.grouped_branches)))
+
+
+def county(session: Session, scope: Scope, county_id: int) -> County:
+    """Raises NotFound."""
+    return _one(session.scalar(sa.select(County).where(County.id == county_id, scope.counties)))
+
+
+def county_to_keep(session: Session, scope: Scope, county_id: int) -> County:
+    """Raises NotFound."""
+    return _one(session.scalar(sa.select(County).where(County.id == county_id, scope.kept_counties)))
+
+
+def organisation_to_keep(session: Session, scope: Scope, organisation_id: int) -> Organisation:
+    """Raises NotFound."""
+    question = sa.select(Organisation).where(Organisation.id == organisation_id, scope.kept_organisations)
+    return _one(session.scalar(question))
+
+
+def station_to_keep(session: Session, scope: Scope, station_id: int) -> Station:
+    """With its county. Raises NotFound."""
+    question = sa.select(Station).options(joinedload(Station.county))
+    return _one(session.scalar(question.where(Station.id == station_id, scope.kept_stations)))
+
+
+def township(session: Session, scope: Scope, township_id: int) -> Township:
+    """With its county. Raises NotFound."""
+    question = sa.select(Township).join(Township.county).options(contains_eager(Township.county))
+    return _one(session.scalar(question.where(Township.id == township_id, scope.counties)))
+
+
+def township_to_keep(session: Session, scope: Scope, township_id: int) -> Township:
+    """Raises NotFound."""
+    question = sa.select(Township).join(Township.county).where(Township.id == township_id, scope.kept_counties)
+    return _one(session.scalar(question))
+
+
+def village_to_keep(session: Session, scope: Scope, village_id: int) -> Village:
+    """With its township. Raises NotFound."""
+    question = (
+        sa.select(Village).join(Village.township).join(Township.county).options(contains_eager(Village.township))
+    )
+    return _one(session.scalar(question.where(Village.id == village_id, scope.kept_counties)))
+
+
+def point_to_keep(session: Session, scope: Scope, point_id: int) -> LiaisonPoint:
+    """With its village. Raises NotFound."""
+    question = sa.select(LiaisonPoint).join(LiaisonPoint.village).join(Village.township).join(Township.county)
+    eager = contains_eager(LiaisonPoint.village)
+    return _one(session.scalar(question.options(eager).where(LiaisonPoint.id == point_id, scope.kept_counties)))
+
+
+def story_to_keep(session: Session, scope: Scope, story_id: int) -> BrandStory:
+    """Raises NotFound."""
+    question = sa.select(BrandStory).join(County, County.id == BrandStory.county_id)
+    return _one(session.scalar(question.where(BrandStory.id == story_id, scope.kept_counties)))
 
 
 def person(session: Session, scope: Scope, person_id: int) -> Person:

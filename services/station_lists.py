@@ -34,10 +34,11 @@ class Line:
     today: str
     is_open: bool
     lawyers: int
+    is_shut: bool
 
 
 def lines(session: Session, rows: Sequence[Station], holidays: Holidays, at: datetime) -> list[Line]:
-    """Today's hours and the number of lawyers for some stations, with one statement."""
+    """Today's hours and the number of lawyers for some stations, with two statements."""
     on = beijing_date(at)
     counts = dict(
         session.execute(
@@ -47,16 +48,19 @@ def lines(session: Session, rows: Sequence[Station], holidays: Holidays, at: dat
         ).all()
     )
     found = []
+    shut = set(
+        session.scalars(sa.select(Station.id).where(Station.id.in_([s.id for s in rows]), stations.is_shut(on)))
+    )
     for station in rows:
-        today = stations.on(station.hours, on, holidays)
-        says = stations.say_today(today, at)
-        found.append(Line(station, says, today.is_open(at), counts.get(station.id, 0)))
+        today, is_shut = stations.on(station.hours, on, holidays), station.id in shut
+        says = "已关停" if is_shut else stations.say_today(today, at)
+        found.append(Line(station, says, today.is_open(at) and not is_shut, counts.get(station.id, 0), is_shut))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """One county: its stations, and what they lack. A county without any is a row as well (F134)."""
+    """One county: its stations that are not shut, and what they lack. A county without any is a row as well (F134)."""
 
     county_id: int
     county: str
@@ -72,7 +76,7 @@ def coverage(session: Session, scope: Scope) -> list[Coverage]:
     )
     rows = session.execute(
         sa.select(Station.county_id, Station.hours, sa.case((Station.id.in_(staffed), 1), else_=0)).where(
-            scope.stations
+            scope.stations, ~stations.is_shut(scope.on)
         )
     ).all()
     found = []

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from clock import beijing
 from errors import NotFound
-from models import County, Station
+from models import County, Offer, Station, StationClosure
 from services.calendar import FRIDAY, DayKind, Holidays
 
 NEAREST = 3
@@ -71,13 +71,35 @@ def get(session: Session, station_id: int) -> Station:
     return station
 
 
-def of_county(session: Session, county_id: int) -> list[Station]:
-    return list(session.scalars(sa.select(Station).where(Station.county_id == county_id).order_by(Station.id)))
+def is_shut(on: date) -> sa.ColumnElement[bool]:
+    """Stations that are shut on a day, whatever their hours say: nobody is sent there."""
+    ends = sa.or_(StationClosure.until_on.is_(None), StationClosure.until_on > on)
+    return sa.exists().where(StationClosure.station_id == Station.id, StationClosure.since_on <= on, ends)
 
 
-def nearest(session: Session, latitude: float, longitude: float, limit: int = NEAREST) -> list[tuple[Station, float]]:
-    """The nearest stations and how many kilometres away they are."""
-    stations = session.scalars(sa.select(Station).options(joinedload(Station.county)))
+def closure(session: Session, station_id: int, on: date) -> StationClosure | None:
+    """Since when and why a station is shut on a day; None while it is not."""
+    row = sa.select(StationClosure).join(Station, Station.id == StationClosure.station_id)
+    ends = sa.or_(StationClosure.until_on.is_(None), StationClosure.until_on > on)
+    return session.scalar(row.where(Station.id == station_id, StationClosure.since_on <= on, ends).limit(1))
+
+
+def offers(station: Station) -> list[Offer]:
+    """What a station does for people."""
+    return [Offer(word) for word in station.services.split()]
+
+
+def of_county(session: Session, county_id: int, on: date) -> list[Station]:
+    """Those that are not shut on that day."""
+    there = sa.select(Station).where(Station.county_id == county_id, ~is_shut(on))
+    return list(session.scalars(there.order_by(Station.id)))
+
+
+def nearest(
+    session: Session, latitude: float, longitude: float, on: date, limit: int = NEAREST
+) -> list[tuple[Station, float]]:
+    """The nearest stations that are not shut on that day, and how many kilometres away they are."""
+    stations = session.scalars(sa.select(Station).options(joinedload(Station.county)).where(~is_shut(on)))
     measured = [(s, kilometres(latitude, longitude, s.latitude, s.longitude)) for s in stations]
     return sorted(measured, key=lambda pair: (pair[1], pair[0].id))[:limit]
 

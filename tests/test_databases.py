@@ -32,6 +32,10 @@ from models import (
     Attendance,
     AuditEntry,
     Base,
+    Branch,
+    BranchAct,
+    BranchChange,
+    BranchKind,
     Broadcast,
     Campaign,
     Channel,
@@ -39,19 +43,34 @@ from models import (
     Database,
     Follower,
     InboxMessage,
+    LiaisonPoint,
     Notice,
     NoticeKind,
     Outgoing,
     Pace,
     Person,
+    Post,
     Quota,
+    Role,
     SendState,
     Topic,
     Vault,
+    Village,
 )
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
-from services import audit, roster
+from services import (
+    audit,
+    branch_history,
+    branches,
+    coverage,
+    figures,
+    liaison,
+    lifecycle,
+    organisations,
+    roster,
+    scope,
+)
 from services.sending import campaigns, digests, fates, outbox, pace, quotas
 from services.sending.burden import Week
 from services.sending.outbox import Letter, Recipient
@@ -128,6 +147,59 @@ def test_a_friday_is_spoken_through(house):
     assert zhang_wei.says("签到").startswith("您已于 09:00 签到")
     assert "出席 1" in li_na.says("名单")
     assert count(house, Attendance) == 1
+
+
+def test_the_life_of_a_branch_is_told_for_every_day(house):
+    """F034, and every condition on dates, on every database; what is done is undone."""
+    on, later = AT.date(), AT + timedelta(days=30)
+    with house.database.transaction() as session:
+        branch, into = session.scalars(
+            sa.select(Branch).where(Branch.kind == BranchKind.FIRM).order_by(Branch.id).limit(2)
+        )
+        first = branch.name
+        renamed = lifecycle.Details("改了名的流动党支部䶮𬀩", BranchKind.ASSOCIATION, None, "")
+        lifecycle.change(session, branch, renamed, "律所改名", AT, by=1)
+        lifecycle.end(session, branch, into, "人数不足合并", later, by=1)
+    with house.database.reading() as session:
+        for days, kinds in ((-1, [12, 150, 377, 135]), (0, [12, 150, 376, 136]), (30, [12, 150, 376, 135])):
+            counts = organisations.branch_counts(session, on + timedelta(days=days))
+            assert list(organisations.totals(counts).values()) == kinds, days
+        members = organisations.member_counts(session, on + timedelta(days=30))
+        assert members.affiliations - members.twice == members.people
+        assert branch_history.names_on(session, [(branch.id, on - timedelta(days=1))]) == {
+            (branch.id, on - timedelta(days=1)): first
+        }
+        assert [event.act for event in branch_history.events(session, branch)] == [
+            BranchAct.MERGED, BranchAct.CHANGED,
+        ]  # fmt: skip
+        city = scope.of(session, session.scalar(sa.select(Post.person_id).where(Post.role == Role.OFFICE)), on)
+        place = figures.branches_by_place(session, city, on)
+        assert sum(each.total for each in place) == 674
+        question = branches.matching(city, BranchKind.FIRM, 0, "", on - timedelta(days=1))
+        assert session.scalar(sa.select(sa.func.count()).select_from(question.order_by(None).subquery())) == 377
+    with house.database.transaction() as session:
+        branch = session.get_one(Branch, branch.id)
+        assert lifecycle.restore(session, branch, "合并有误", later, by=1).left == 0
+        again = lifecycle.Details(first, BranchKind.FIRM, into.county_id, "")
+        lifecycle.change(session, branch, again, "改回来", later, by=1)
+        session.execute(sa.delete(BranchChange))
+
+
+def test_a_village_has_one_liaison_point_at_a_time_and_coverage_foots(house):
+    with house.database.transaction() as session:
+        point = session.scalars(sa.select(LiaisonPoint).order_by(LiaisonPoint.id).limit(1)).one()
+        village = session.get_one(Village, point.village_id)
+        before = coverage.whole_city(session, AT.date())[-1]
+        assert before.covered + before.gaps == before.villages == count(house, Village)
+        liaison.close_point(session, point, "联系人调离", AT, by=1)
+        assert coverage.whole_city(session, AT.date())[-1].covered == before.covered - 1
+        assert coverage.whole_city(session, AT.date() - timedelta(days=1))[-1].covered == before.covered
+        liaison.resume_point(session, point, AT, by=1)
+        assert coverage.whole_city(session, AT.date())[-1] == before
+        session.add(LiaisonPoint(village_id=village.id, contact="又一人", since_on=AT.date()))
+        with pytest.raises(IntegrityError):
+            session.flush()
+        session.rollback()
 
 
 def test_openids_that_differ_by_case_are_two_people(house):

@@ -8,17 +8,23 @@ from admin.views import (
     accounts,
     audit,
     branches,
+    brands,
     broadcasts,
     cases,
+    coverage,
     drafting,
     figures,
     gatherings,
+    lifecycle,
     mine,
+    organisations,
+    party_groups,
     people,
     reports,
     rules,
     search,
     sending,
+    station_keeping,
     stations,
     tasks,
     today,
@@ -28,7 +34,7 @@ from admin.views.context import Console
 PAGES = (
     today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
-    mine,
+    mine, organisations, lifecycle, party_groups, coverage, station_keeping, brands,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""组织: the tree by county and kind, and one branch with what it lacks."""
+"""组织: branches by county and kind, today or as they were on a day, and one branch with what it lacks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from flask import Blueprint, render_template, request
 
 from admin import pages as paging
 from admin.guard import section, visitor
-from admin.navigation import BRANCHES
+from admin.navigation import BRANCHES, GROUPING, KEEPING
 from admin.views.context import Console
 from models import BranchKind
-from services import branches, figures, scope
+from services import branch_history, branches, figures, organisations, party_groups, scope
+
+DISSOLVED, NO_SECRETARY = "dissolved", "secretary"
 
 
 def register(pages: Blueprint, console: Console) -> None:
@@ -17,25 +19,36 @@ def register(pages: Blueprint, console: Console) -> None:
     @section(BRANCHES)
     def every() -> str:
         seen = visitor().scope
-        kind, county = paging.chosen("kind", BranchKind), _county()
-        words = request.args.get("q", "").strip()[:64]
-        lacking = request.args.get("lacking") == "secretary"
+        kind, county, on = paging.chosen("kind", BranchKind), _county(), paging.day("on", seen.on)
+        words, lacking = request.args.get("q", "").strip()[:64], request.args.get("lacking", "")
+        question = (
+            branches.dissolved(seen, words)
+            if lacking == DISSOLVED
+            else branches.matching(seen, kind, county, words, on, without_secretary=lacking == NO_SECRETARY)
+        )
         with console.database.reading() as session:
-            question = branches.matching(seen, kind, county, words, without_secretary=lacking)
             page = paging.page(session, question, "个支部")
             rows = session.scalars(question.offset(page.start).limit(paging.SIZE)).all()
             return render_template(
-                "console/branches.html", page=page, lines=branches.lines(session, rows, seen.on),
-                places=figures.branches_by_place(session, seen), kinds=list(BranchKind), kind=kind, county=county,
-                words=words, lacking=lacking,
+                "console/branches.html", page=page, lines=branches.lines(session, rows, on),
+                places=figures.branches_by_place(session, seen, on), kinds=list(BranchKind), kind=kind, county=county,
+                words=words, lacking=lacking, on=on, is_today=on == seen.on,
+                may_found=bool(seen.roles & KEEPING.roles),
             )  # fmt: skip
 
     @pages.get("/branches/<int:branch_id>")
     @section(BRANCHES)
     def branch(branch_id: int) -> str:
+        seen = visitor().scope
         with console.database.reading() as session:
-            found = scope.branch(session, visitor().scope, branch_id)
-            return render_template("console/branch.html", profile=branches.profile(session, found, console.now()))
+            found = scope.branch(session, seen, branch_id)
+            return render_template(
+                "console/branch.html", profile=branches.profile(session, found, console.now()),
+                events=branch_history.events(session, found), end=branch_history.end_of(session, found),
+                relations=organisations.relations(session, found), groups=party_groups.of(session, branch_id, seen.on),
+                may_keep=seen.keeps_branch(found) and bool(seen.roles & KEEPING.roles),
+                may_group=seen.groups_branch(found) and bool(seen.roles & GROUPING.roles),
+            )  # fmt: skip
 
 
 def _county() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from admin import pages as paging
 from admin.guard import section, visitor
 from admin.navigation import FIGURES
 from admin.views.context import Console
@@ -16,9 +17,12 @@ def register(pages: Blueprint, console: Console) -> None:
     @section(FIGURES)
     def every() -> str:
         seen, at = visitor().scope, console.now()
+        on = paging.day("on", seen.on)
         with console.database.reading() as session:
             return render_template(
                 "console/figures.html", kinds=list(BranchKind), states=list(SendState),
-                places=figures.branches_by_place(session, seen), weeks=figures.attendance_by_week(session, seen, at),
+                on=on,
+                is_today=on == seen.on, places=figures.branches_by_place(session, seen, on),
+                weeks=figures.attendance_by_week(session, seen, at),
                 matters=figures.cases_by_matter(session, seen), campaigns=figures.campaigns(session, seen),
             )  # fmt: skip

@@ -14,7 +14,7 @@ from admin.navigation import GATHERINGS
 from admin.views.context import Console
 from clock import beijing_date
 from models import Branch, Gathering, GatheringState
-from services import branches, figures, gatherings, scope
+from services import branch_history, branches, figures, gatherings, scope
 
 
 def register(pages: Blueprint, console: Console) -> None:
@@ -50,7 +50,10 @@ def register(pages: Blueprint, console: Console) -> None:
     def gathering(gathering_id: int) -> str:
         with console.database.reading() as session:
             scope.gathering(session, visitor().scope, gathering_id)
-            return render_template("console/gathering.html", roll=gatherings.roll(session, gathering_id))
+            roll = gatherings.roll(session, gathering_id)
+            key = roll.gathering.branch_id, roll.gathering.held_on
+            names = branch_history.names_on(session, [key])
+            return render_template("console/gathering.html", roll=roll, called_then=names.get(key, ""))
 
 
 def _day(name: str) -> date | None:

@@ -6,10 +6,10 @@ from flask import Blueprint, render_template, request
 
 from admin import pages as paging
 from admin.guard import section, visitor
-from admin.navigation import STATIONS
+from admin.navigation import STATIONS, STATIONS_CHANGE
 from admin.views.context import Console
 from clock import beijing_date
-from services import figures, scope, station_lists, stations
+from services import figures, scope, station_keeping, station_lists, stations
 from services.rhythm import calendar
 
 
@@ -27,7 +27,8 @@ def register(pages: Blueprint, console: Console) -> None:
             return render_template(
                 "console/stations.html", page=page, words=words, county=county,
                 lines=station_lists.lines(session, rows, holidays, at),
-                counties=figures.counties(session, seen), coverage=station_lists.coverage(session, seen),
+                counties=figures.counties(session, seen),
+                may_keep=bool(seen.roles & STATIONS_CHANGE.roles), coverage=station_lists.coverage(session, seen),
             )  # fmt: skip
 
     @pages.get("/stations/<int:station_id>")
@@ -37,9 +38,13 @@ def register(pages: Blueprint, console: Console) -> None:
         with console.database.reading() as session:
             found = scope.station(session, visitor().scope, station_id)
             holidays = calendar(session, console.settings.calendar).holidays
-            today = stations.say_today(stations.on(found.hours, beijing_date(at), holidays), at)
+            on, seen = beijing_date(at), visitor().scope
+            shut = stations.closure(session, found.id, on)
+            today = "已关停" if shut else stations.say_today(stations.on(found.hours, on, holidays), at)
             return render_template(
                 "console/station.html", station=found, today=today, week=stations.week(found.hours),
-                lawyers=station_lists.lawyers(session, found.id, beijing_date(at)),
-                branch=station_lists.branch_of(session, found),
+                lawyers=station_lists.lawyers(session, found.id, on),
+                branch=station_lists.branch_of(session, found), offers=stations.offers(found),
+                closures=station_keeping.closures(session, found.id),
+                may_keep=seen.keeps_county(found.county_id) and bool(seen.roles & STATIONS_CHANGE.roles),
             )  # fmt: skip

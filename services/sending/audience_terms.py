@@ -91,7 +91,10 @@ def _kind(context: Context, value: str) -> People:
 
 
 def _branch(context: Context, value: str) -> People:
-    branch_id = context.session.scalar(sa.select(Branch.id).where(Branch.name == value))
+    of = sa.select(Branch.id, Branch.dissolved_on).where(Branch.name == value)
+    branch_id, dissolved_on = context.session.execute(of).one_or_none() or (None, None)
+    if dissolved_on is not None:
+        raise Misunderstood(f"“{value}”已在 {dissolved_on} 撤销，没有人可发。")
     if branch_id is None:
         raise Misunderstood(f"没有叫“{value}”的支部。请写支部的全名。")
     return members(context, Affiliation.branch_id == branch_id)

@@ -20,7 +20,6 @@ from clock import beijing_date
 from models import (
     Affiliation,
     AuditEntry,
-    Branch,
     BranchKind,
     CampaignState,
     Channel,
@@ -29,9 +28,10 @@ from models import (
     Person,
     SendState,
 )
+from services import branch_history
 from services import people as persons
+from services.branch_history import CITY
 from services.exports import mask
-from services.organisations import CITY
 from services.sending import audience, broadcasts, campaigns, forecast, preferences
 from services.sending.outbox import NO_ACCOUNT, UNFOLLOWED
 
@@ -213,29 +213,31 @@ def _rows(name: str, on: date, of: Slice) -> sa.Select[tuple[Any, ...]]:
         .scalar_subquery()
     )
     row = sa.select(Outgoing, home.label("home")).where(Outgoing.campaign == name, *_asked(of)).subquery()
+    # As the branch was on that day: what it is called since does not change the report.
+    then = branch_history.states(on)
     place = sa.case(
         (row.c.person_id.is_(None), CITIZENS),
-        (Branch.id.is_(None), ELSEWHERE),
+        (then.c.branch_id.is_(None), ELSEWHERE),
         (County.id.is_(None), CITY),
         else_=County.name,
     )
     question = (
         sa.select(
-            row.c.id, row.c.notice_id, row.c.person_id, Person.name.label("name"), Person.phone, Branch.id.label("branch_id"),
-            Branch.name.label("branch"), place.label("place"), Branch.kind, row.c.state, row.c.channel, row.c.reason,
+            row.c.id, row.c.notice_id, row.c.person_id, Person.name.label("name"), Person.phone, then.c.branch_id,
+            then.c.name.label("branch"), place.label("place"), then.c.kind, row.c.state, row.c.channel, row.c.reason,
             row.c.settled_at,
         )
         .select_from(row)
         .outerjoin(Person, Person.id == row.c.person_id)
-        .outerjoin(Branch, Branch.id == row.c.home)
-        .outerjoin(County, County.id == Branch.county_id)
-        .order_by(Branch.id, Person.name, row.c.id)
+        .outerjoin(then, then.c.branch_id == row.c.home)
+        .outerjoin(County, County.id == then.c.county_id)
+        .order_by(then.c.branch_id, Person.name, row.c.id)
     )  # fmt: skip
     if of.place:
         question = question.where(place == of.place)
     if of.kind:
         known = next((kind for kind in BranchKind if kind.label == of.kind), None)
-        question = question.where(place == of.kind if known is None else Branch.kind == known)
+        question = question.where(place == of.kind if known is None else then.c.kind == known)
     return question
 
 

@@ -14,7 +14,6 @@ import config
 from clock import beijing_date, say_date, say_moment
 from config import Settings
 from models import (
-    Branch,
     Campaign,
     CampaignState,
     Credential,
@@ -23,7 +22,7 @@ from models import (
     Purpose,
     SendState,
 )
-from services import rhythm, switches
+from services import branch_history, rhythm, switches
 from services.sending import alarms, fates, quotas
 
 #: Words to one should leave within seconds; a notice to everybody takes an hour at the default pace.
@@ -112,7 +111,7 @@ def _period(session: Session, settings: Settings, at: datetime) -> Iterator[Trou
     made = sa.exists().where(
         Gathering.period_on == friday, Gathering.purpose.in_((Purpose.STUDY_DAY, Purpose.ACTIVITY_DAY))
     )
-    if session.scalar(sa.select(sa.exists().where(Branch.id.is_not(None)))) and not session.scalar(sa.select(made)):
+    if session.scalar(sa.select(sa.exists().where(branch_history.living()))) and not session.scalar(sa.select(made)):
         says = f"{say_date(friday)}的学习日没有排出来，到时不会有通知；请看定时进程和日志"
         yield Trouble(f"period-{friday}", "学习日没有排出来", says, rings=True)
 

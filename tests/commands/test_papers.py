@@ -2,13 +2,16 @@
 
 import csv
 import io
+from datetime import date
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 import demo
-from models import AuditEntry, PublicityRow
+from clock import parse_instant
+from models import Affiliation, AuditEntry, Branch, BranchKind, Person, PublicityRow
+from services import lifecycle
 
 LEDGER = Path(demo.__file__).with_name("publicity_2017.csv")
 
@@ -25,6 +28,45 @@ def test_branches_are_674_by_kind_and_by_county(typed):
     assert first == "12 + 150 + 377 + 135 = 674"
     assert rest[-1].split() == ["合计", "12", "150", "377", "135", "674"]
     assert len([line for line in rest if line.startswith(("市本级", "金水区", "巩义市"))]) == 3
+
+
+def test_branches_of_a_day_before_one_was_dissolved_are_all_there(typed, database):
+    with database.transaction() as session:
+        branch = session.scalars(sa.select(Branch).where(Branch.kind == BranchKind.FIRM).limit(1)).one()
+        lifecycle.end(session, branch, None, "律所注销", parse_instant("2026-03-02T10:00"), by=1)
+    assert typed("stats", "branches").out.splitlines()[0] == "12 + 150 + 376 + 135 = 673"
+    said = typed("stats", "branches", "--on", "2025-12-31")
+    assert said.out.splitlines()[0] == "12 + 150 + 377 + 135 = 674"
+
+
+def test_somebody_in_two_branches_changes_the_number_of_people_by_one(typed, database):
+    def counts() -> list[int]:
+        return [int(line.split()[-1]) for line in typed("stats", "people").out.splitlines()]
+
+    before = counts()
+    assert sum(before[:4]) == before[4]
+    assert before[4] + before[5] == before[6], "the line of those counted twice makes it foot"
+    with database.transaction() as session:
+        firm, other = session.scalars(sa.select(Branch.id).where(Branch.kind == BranchKind.FIRM).limit(2)).all()
+        person = Person(name="两头在")
+        session.add(person)
+        session.flush()
+        for branch_id, is_main in ((firm, True), (other, False)):
+            session.add(
+                Affiliation(person_id=person.id, branch_id=branch_id, is_main=is_main, since_on=date(2026, 1, 1))
+            )
+    after = counts()
+    assert (after[4] - before[4], after[5] - before[5], after[6] - before[6]) == (2, -1, 1)
+
+
+def test_coverage_foots_and_names_the_gaps(typed):
+    _head, *rows, total = [line.split() for line in typed("stats", "coverage").out.splitlines()]
+    assert len(rows) == 12
+    for column in range(1, 5):
+        assert sum(int(row[column]) for row in rows) == int(total[column])
+    assert int(total[2]) == int(total[3]) + int(total[4])
+    assert 0 < int(total[4]) < int(total[3])
+    assert typed("stats", "coverage", "--on", "2019-01-01").out.splitlines()[-1].split()[3] == "0"
 
 
 def test_columns_stand_under_each_other_although_chinese_is_wide(typed):

@@ -7,16 +7,23 @@ from sqlalchemy.orm import Session
 
 from models import (
     Branch,
+    BrandStory,
     Broadcast,
     BroadcastState,
     Consultation,
+    County,
     Gathering,
+    LiaisonPoint,
+    Organisation,
     Outgoing,
+    PartyGroup,
     Person,
     Post,
     Role,
     SendState,
     Station,
+    Township,
+    Village,
 )
 from tests.console import sent
 from tests.console.conftest import Office
@@ -56,6 +63,13 @@ def _examples(session: Session) -> dict[str, object]:
     return {
         "person_id": person_id,
         "branch_id": branch_id,
+        "county_id": session.scalar(sa.select(sa.func.min(County.id))),
+        "township_id": session.scalar(sa.select(sa.func.min(Township.id))),
+        "village_id": session.scalar(sa.select(sa.func.min(Village.id))),
+        "point_id": session.scalar(sa.select(sa.func.min(LiaisonPoint.id))),
+        "story_id": session.scalar(sa.select(sa.func.min(BrandStory.id))),
+        "organisation_id": session.scalar(sa.select(sa.func.min(Organisation.id))),
+        "group_id": session.scalar(sa.select(sa.func.min(PartyGroup.id))),
         "station_id": session.scalar(sa.select(sa.func.min(Station.id))),
         "gathering_id": session.scalar(
             sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)

@@ -16,6 +16,7 @@ from models import (
     Affiliation,
     AuditEntry,
     Branch,
+    BrandStory,
     Broadcast,
     BroadcastState,
     CaseState,
@@ -23,15 +24,20 @@ from models import (
     Consultation,
     County,
     Gathering,
+    LiaisonPoint,
     Matter,
     NoticeKind,
+    Organisation,
     Outgoing,
+    PartyGroup,
     Person,
     Post,
     Role,
     Station,
     Step,
+    Township,
     Urgency,
+    Village,
     Wish,
 )
 from services import scope
@@ -86,6 +92,8 @@ def office(office):
                 state=BroadcastState.SUBMITTED, people_count=1, reachable_count=0,
             )
         )  # fmt: skip
+        far = sa.select(Branch.id).join(County, County.id == Branch.county_id).where(County.name == ELSEWHERE)
+        session.add(PartyGroup(branch_id=session.scalar(far.limit(1)), name="外县党小组"))
     return office
 
 
@@ -96,12 +104,19 @@ def foreign(office) -> dict[str, object]:
         def one(column, *joins):
             question = sa.select(column)
             for join in joins:
-                question = question.join(*join)
+                question = question.join(*join) if isinstance(join, tuple) else question.join(join)
             return session.scalar(question.where(County.name == ELSEWHERE).limit(1))
 
         county = (County, County.id == Branch.county_id)
         return {
             "branch_id": one(Branch.id, county),
+            "county_id": session.scalar(sa.select(County.id).where(County.name == ELSEWHERE)),
+            "township_id": one(Township.id, Township.county),
+            "village_id": one(Village.id, Village.township, Township.county),
+            "point_id": one(LiaisonPoint.id, LiaisonPoint.village, Village.township, Township.county),
+            "story_id": one(BrandStory.id, (County, County.id == BrandStory.county_id)),
+            "organisation_id": one(Organisation.id, (County, County.id == Organisation.county_id)),
+            "group_id": one(PartyGroup.id, (Branch, Branch.id == PartyGroup.branch_id), county),
             "person_id": person_of(session, ELSEWHERE),
             "station_id": one(Station.id, (County, County.id == Station.county_id)),
             "gathering_id": one(Gathering.id, (Branch, Branch.id == Gathering.branch_id), county),

@@ -187,7 +187,7 @@ def test_a_branch_names_what_it_lacks(office):
     page = text(office.visitor("county").open(f"/console/branches/{number}"))
     for missing in ("没有书记", "书记绑定微信", "3 名以上党员", "已排好今后的活动"):
         assert missing in page
-    assert "完整度 0 / 5" in page
+    assert "完整度 0 / 6" in page
     assert "空空如也" in text(office.visitor("office").open("/console/branches?lacking=secretary"))
 
 

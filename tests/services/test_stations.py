@@ -103,7 +103,7 @@ def test_distances_are_those_of_the_earth() -> None:
 
 def test_the_three_nearest_stations_come_in_order(tmp_path: Path) -> None:
     with on_sqlite(tmp_path).reading() as session:
-        found = stations.nearest(session, 34.75, 113.61)
+        found = stations.nearest(session, 34.75, 113.61, FRIDAY)
     assert [station.id for station, _km in found] == [3, 4, 1]
     assert found[0][1] == 0
 

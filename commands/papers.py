@@ -167,7 +167,7 @@ def _say_plan(plan: imports.Plan, file: Path, is_for_real: bool) -> None:
 def export(
     kind: str, out: Path | None, reason: str, unmasked: bool, start: datetime | None, end: datetime | None
 ) -> None:
-    """导出 CSV 表（Excel 可直接打开）：people、branches、attendance、holidays、publicity。
+    """导出 CSV 表（Excel 可直接打开）：people、branches、attendance、holidays、publicity、stations、coverage、changes。
 
     手机号默认隐去；末行写明谁在何时为何导出，每次导出都记入审计。
 

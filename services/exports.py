@@ -26,7 +26,7 @@ from models import (
     PublicityRow,
     SpecialDay,
 )
-from services import audit, branch_history, people, publicity, sheets
+from services import audit, branch_history, organisation_tables, people, publicity, sheets
 from services.branch_history import CITY
 from services.sheets import Table
 
@@ -39,6 +39,9 @@ class Kind(Labelled):
     ATTENDANCE = "attendance", "出席情况"
     HOLIDAYS = "holidays", "节假日"
     PUBLICITY = "publicity", "宣传台账"
+    STATIONS = "stations", "服务站"
+    COVERAGE = "coverage", "四级覆盖"
+    CHANGES = "changes", "支部沿革"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,12 @@ def _table(session: Session, asked: Request, at: datetime) -> Table:
             return _holidays(session)
         case Kind.PUBLICITY:
             return _publicity(session)
+        case Kind.STATIONS:
+            return organisation_tables.stations_of(session, on)
+        case Kind.COVERAGE:
+            return organisation_tables.coverage_of(session, on)
+        case Kind.CHANGES:
+            return organisation_tables.changes_of(session)
 
 
 def mask(phone: str | None) -> str:

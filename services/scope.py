@@ -16,22 +16,18 @@ from errors import NotFound
 from models import (
     Affiliation,
     Branch,
-    BrandStory,
     Broadcast,
     CaseState,
     Consultation,
     County,
     Gathering,
-    LiaisonPoint,
     Organisation,
     Outgoing,
-    PartyGroup,
     Person,
     Post,
     Role,
     Station,
     Township,
-    Village,
 )
 from services import audit, cases, people
 from services.cases import Desk
@@ -215,93 +211,32 @@ def refuse(session: Session, person_id: int | None, asked: str, at: datetime) ->
 
 def branch(session: Session, scope: Scope, branch_id: int) -> Branch:
     """With its county. Raises NotFound outside the scope, as for none at all."""
-    return _one(
+    return one(
         session.scalar(
             sa.select(Branch).options(joinedload(Branch.county)).where(Branch.id == branch_id, scope.branches)
         )
     )
 
 
-def branch_to_keep(session: Session, scope: Scope, branch_id: int) -> Branch:
-    """A branch that is theirs to change, with its county. Raises NotFound."""
-    question = sa.select(Branch).options(joinedload(Branch.county))
-    return _one(session.scalar(question.where(Branch.id == branch_id, scope.kept_branches)))
-
-
-def branch_to_group(session: Session, scope: Scope, branch_id: int) -> Branch:
-    """A branch whose Party groups are theirs to form. Raises NotFound."""
-    return _one(session.scalar(sa.select(Branch).where(Branch.id == branch_id, scope.grouped_branches)))
-
-
-def party_group(session: Session, scope: Scope, group_id: int) -> PartyGroup:
-    """A Party group that is theirs to change. Raises NotFound."""
-    question = sa.select(PartyGroup).join(Branch, Branch.id == PartyGroup.branch_id)
-    return _one(session.scalar(question.where(PartyGroup.id == group_id, scope.grouped_branches)))
-
-
 def county(session: Session, scope: Scope, county_id: int) -> County:
     """Raises NotFound."""
-    return _one(session.scalar(sa.select(County).where(County.id == county_id, scope.counties)))
-
-
-def county_to_keep(session: Session, scope: Scope, county_id: int) -> County:
-    """Raises NotFound."""
-    return _one(session.scalar(sa.select(County).where(County.id == county_id, scope.kept_counties)))
-
-
-def organisation_to_keep(session: Session, scope: Scope, organisation_id: int) -> Organisation:
-    """Raises NotFound."""
-    question = sa.select(Organisation).where(Organisation.id == organisation_id, scope.kept_organisations)
-    return _one(session.scalar(question))
-
-
-def station_to_keep(session: Session, scope: Scope, station_id: int) -> Station:
-    """With its county. Raises NotFound."""
-    question = sa.select(Station).options(joinedload(Station.county))
-    return _one(session.scalar(question.where(Station.id == station_id, scope.kept_stations)))
+    return one(session.scalar(sa.select(County).where(County.id == county_id, scope.counties)))
 
 
 def township(session: Session, scope: Scope, township_id: int) -> Township:
     """With its county. Raises NotFound."""
     question = sa.select(Township).join(Township.county).options(contains_eager(Township.county))
-    return _one(session.scalar(question.where(Township.id == township_id, scope.counties)))
-
-
-def township_to_keep(session: Session, scope: Scope, township_id: int) -> Township:
-    """Raises NotFound."""
-    question = sa.select(Township).join(Township.county).where(Township.id == township_id, scope.kept_counties)
-    return _one(session.scalar(question))
-
-
-def village_to_keep(session: Session, scope: Scope, village_id: int) -> Village:
-    """With its township. Raises NotFound."""
-    question = (
-        sa.select(Village).join(Village.township).join(Township.county).options(contains_eager(Village.township))
-    )
-    return _one(session.scalar(question.where(Village.id == village_id, scope.kept_counties)))
-
-
-def point_to_keep(session: Session, scope: Scope, point_id: int) -> LiaisonPoint:
-    """With its village. Raises NotFound."""
-    question = sa.select(LiaisonPoint).join(LiaisonPoint.village).join(Village.township).join(Township.county)
-    eager = contains_eager(LiaisonPoint.village)
-    return _one(session.scalar(question.options(eager).where(LiaisonPoint.id == point_id, scope.kept_counties)))
-
-
-def story_to_keep(session: Session, scope: Scope, story_id: int) -> BrandStory:
-    """Raises NotFound."""
-    question = sa.select(BrandStory).join(County, County.id == BrandStory.county_id)
-    return _one(session.scalar(question.where(BrandStory.id == story_id, scope.kept_counties)))
+    return one(session.scalar(question.where(Township.id == township_id, scope.counties)))
 
 
 def person(session: Session, scope: Scope, person_id: int) -> Person:
     """Raises NotFound."""
-    return _one(session.scalar(sa.select(Person).where(Person.id == person_id, scope.people)))
+    return one(session.scalar(sa.select(Person).where(Person.id == person_id, scope.people)))
 
 
 def station(session: Session, scope: Scope, station_id: int) -> Station:
     """With its county. Raises NotFound."""
-    return _one(
+    return one(
         session.scalar(
             sa.select(Station).options(joinedload(Station.county)).where(Station.id == station_id, scope.stations)
         )
@@ -313,12 +248,12 @@ def case(session: Session, scope: Scope, number: str) -> Consultation:
     question = sa.select(Consultation).options(
         joinedload(Consultation.county), joinedload(Consultation.station), joinedload(Consultation.lawyer)
     )
-    return _one(session.scalar(question.where(Consultation.number == number, scope.cases)))
+    return one(session.scalar(question.where(Consultation.number == number, scope.cases)))
 
 
 def broadcast(session: Session, scope: Scope, broadcast_id: int) -> Broadcast:
     """With its author. Raises NotFound."""
-    return _one(
+    return one(
         session.scalar(
             sa.select(Broadcast)
             .options(joinedload(Broadcast.author))
@@ -340,15 +275,16 @@ def steered(session: Session, scope: Scope, campaign: str) -> None:
 def message(session: Session, scope: Scope, row_id: int) -> Outgoing:
     """One row of the outbox with its person. Raises NotFound."""
     question = sa.select(Outgoing).options(joinedload(Outgoing.person), joinedload(Outgoing.notice))
-    return _one(session.scalar(question.where(Outgoing.id == row_id, scope.outgoing)))
+    return one(session.scalar(question.where(Outgoing.id == row_id, scope.outgoing)))
 
 
 def gathering(session: Session, scope: Scope, gathering_id: int) -> Gathering:
     """Raises NotFound."""
-    return _one(session.scalar(sa.select(Gathering).where(Gathering.id == gathering_id, scope.gatherings)))
+    return one(session.scalar(sa.select(Gathering).where(Gathering.id == gathering_id, scope.gatherings)))
 
 
-def _one(found: T | None) -> T:
+def one(found: T | None) -> T:
+    """The row that was asked for. Raises NotFound where there is none."""
     if found is None:
         raise NotFound(OUTSIDE)
     return found

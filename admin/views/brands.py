@@ -11,7 +11,7 @@ from admin.guard import section, visitor
 from admin.navigation import BRANDS, BRANDS_CHANGE
 from admin.views.context import Console
 from models import StoryKind
-from services import brands, scope
+from services import brands, kept, scope
 
 Answer = Response | str | tuple[str, int]
 
@@ -51,7 +51,7 @@ def _looking(pages: Blueprint, console: Console) -> None:
     def rename_brand(county_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            county = scope.county_to_keep(session, me.scope, county_id)
+            county = kept.county(session, me.scope, county_id)
             form = brands.rename(session, county, request.form, console.now(), by=me.person_id)
         if form.wrong:
             return shown(county_id, form.wrong, request.form), 422
@@ -62,7 +62,7 @@ def _looking(pages: Blueprint, console: Console) -> None:
 def _telling(pages: Blueprint, console: Console) -> None:
     def form(county_id: int, story_id: int, wrong: dict[str, str], said: Mapping[str, str]) -> str:
         with console.database.reading() as session:
-            county = scope.county_to_keep(session, visitor().scope, county_id)
+            county = kept.county(session, visitor().scope, county_id)
             return render_template(
                 "console/story.html", county=county, story_id=story_id, wrong=wrong, said=said, kinds=list(StoryKind)
             )
@@ -77,7 +77,7 @@ def _telling(pages: Blueprint, console: Console) -> None:
     def write(county_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            scope.county_to_keep(session, me.scope, county_id)
+            kept.county(session, me.scope, county_id)
             wrong = brands.write(session, county_id, None, request.form, console.now(), by=me.person_id).wrong
         if wrong:
             return form(county_id, 0, wrong, request.form), 422
@@ -88,7 +88,7 @@ def _telling(pages: Blueprint, console: Console) -> None:
     @section(BRANDS_CHANGE)
     def edit_story(story_id: int) -> str:
         with console.database.reading() as session:
-            row = scope.story_to_keep(session, visitor().scope, story_id)
+            row = kept.story(session, visitor().scope, story_id)
         said = {
             "kind": row.kind.value, "title": row.title, "words": row.words, "happened_on": row.happened_on.isoformat(),
         }  # fmt: skip
@@ -99,7 +99,7 @@ def _telling(pages: Blueprint, console: Console) -> None:
     def rewrite(story_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            row = scope.story_to_keep(session, me.scope, story_id)
+            row = kept.story(session, me.scope, story_id)
             wrong = brands.write(session, row.county_id, row, request.form, console.now(), by=me.person_id).wrong
         if wrong:
             return form(row.county_id, story_id, wrong, request.form), 422
@@ -113,7 +113,7 @@ def _withdrawing(pages: Blueprint, console: Console) -> None:
     def withdraw_story(story_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            row = scope.story_to_keep(session, me.scope, story_id)
+            row = kept.story(session, me.scope, story_id)
             brands.withdraw(session, row, console.now(), by=me.person_id)
         flash(f"“{row.title}”已撤下；可以放回。")
         return redirect(url_for("console.brand", county_id=row.county_id))
@@ -123,7 +123,7 @@ def _withdrawing(pages: Blueprint, console: Console) -> None:
     def put_back_story(story_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            row = scope.story_to_keep(session, me.scope, story_id)
+            row = kept.story(session, me.scope, story_id)
             brands.put_back(session, row, console.now(), by=me.person_id)
         flash(f"“{row.title}”已放回。")
         return redirect(url_for("console.brand", county_id=row.county_id))

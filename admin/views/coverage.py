@@ -14,7 +14,7 @@ from admin.navigation import COVERAGE, COVERAGE_CHANGE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from models import LiaisonPoint, Township
-from services import coverage, liaison, scope
+from services import coverage, kept, liaison, scope
 from services.fields import Fields
 
 Answer = Response | str | tuple[str, int]
@@ -24,6 +24,7 @@ def register(pages: Blueprint, console: Console) -> None:
     _looking(pages, console)
     _adding(pages, console)
     _points(pages, console)
+    _ending(pages, console)
 
 
 def _may_change(county_id: int) -> bool:
@@ -79,7 +80,7 @@ def _adding(pages: Blueprint, console: Console) -> None:
         me = visitor()
         try:
             with console.database.transaction() as session:
-                county = scope.county_to_keep(session, me.scope, county_id)
+                county = kept.county(session, me.scope, county_id)
                 wanted = liaison.names(request.form.get("names", ""), "乡镇、街道名称")
                 many = liaison.add_townships(session, county, wanted, console.now(), by=me.person_id)
         except Misunderstood as error:
@@ -96,7 +97,7 @@ def _adding(pages: Blueprint, console: Console) -> None:
         me = visitor()
         try:
             with console.database.transaction() as session:
-                township = scope.township_to_keep(session, me.scope, township_id)
+                township = kept.township(session, me.scope, township_id)
                 wanted = liaison.names(request.form.get("names", ""), "村、社区名称")
                 many = liaison.add_villages(session, township, wanted, console.now(), by=me.person_id)
         except Misunderstood as error:
@@ -112,7 +113,7 @@ def _adding(pages: Blueprint, console: Console) -> None:
     def remove_township(township_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            township = scope.township_to_keep(session, me.scope, township_id)
+            township = kept.township(session, me.scope, township_id)
             liaison.remove_township(session, township, console.now(), by=me.person_id)
         flash(f"已删除“{township.name}”。")
         return redirect(url_for("console.coverage_county", county_id=township.county_id))
@@ -122,7 +123,7 @@ def _adding(pages: Blueprint, console: Console) -> None:
     def remove_village(village_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            village = scope.village_to_keep(session, me.scope, village_id)
+            village = kept.village(session, me.scope, village_id)
             liaison.remove_village(session, village, console.now(), by=me.person_id)
         flash(f"已删除“{village.name}”。")
         return redirect(url_for("console.coverage_township", township_id=village.township_id))
@@ -131,7 +132,7 @@ def _adding(pages: Blueprint, console: Console) -> None:
 def _points(pages: Blueprint, console: Console) -> None:
     def point_form(village_id: int, wrong: dict[str, str], said: Mapping[str, str]) -> str:
         with console.database.reading() as session:
-            village = scope.village_to_keep(session, visitor().scope, village_id)
+            village = kept.village(session, visitor().scope, village_id)
             return render_template("console/point.html", village=village, wrong=wrong, said=said)
 
     @pages.get("/coverage/villages/<int:village_id>/point")
@@ -148,13 +149,15 @@ def _points(pages: Blueprint, console: Console) -> None:
             return point_form(village_id, form.wrong, request.form), 422
         try:
             with console.database.transaction() as session:
-                village = scope.village_to_keep(session, me.scope, village_id)
+                village = kept.village(session, me.scope, village_id)
                 liaison.open_point(session, village, to, console.now(), by=me.person_id)
         except RuleBroken as error:
             return point_form(village_id, {"since_on": str(error)}, request.form), 422
         flash(f"“{village.name}”设了联络点。")
         return redirect(url_for("console.coverage_township", township_id=village.township_id))
 
+
+def _ending(pages: Blueprint, console: Console) -> None:
     @pages.route("/coverage/points/<int:point_id>/end", methods=["GET", "POST"])
     @section(COVERAGE_CHANGE)
     def end_point(point_id: int) -> Answer:
@@ -165,7 +168,7 @@ def _points(pages: Blueprint, console: Console) -> None:
             return f"“{point.village.name}”的联络点已结束；可以恢复。"
 
         with console.database.reading() as session:
-            point = scope.point_to_keep(session, visitor().scope, point_id)
+            point = kept.point(session, visitor().scope, point_id)
             why = form.reason("reason", "结束的原因", "联系人调离") if request.method == "POST" else ""
             if form.wrong or request.method == "GET":
                 page = render_template("console/point_end.html", point=point, wrong=form.wrong, said=request.form)
@@ -186,7 +189,7 @@ def _points(pages: Blueprint, console: Console) -> None:
     def show_point_phone(point_id: int) -> Answer:
         me, says, number = visitor(), "", ""
         with console.database.transaction() as session:
-            point = scope.point_to_keep(session, me.scope, point_id)
+            point = kept.point(session, me.scope, point_id)
             try:
                 said = request.form.get("reason", "")
                 number = liaison.reveal_phone(session, point, said, console.now(), by=me.person_id)
@@ -201,7 +204,7 @@ def _attempt(console: Console, point_id: int, act: Callable[[Session, LiaisonPoi
     """Do it in one transaction; what a rule forbids is said where one comes back to."""
     try:
         with console.database.transaction() as session:
-            point = scope.point_to_keep(session, visitor().scope, point_id)
+            point = kept.point(session, visitor().scope, point_id)
             township_id = point.village.township_id
             flash(act(session, point))
     except RuleBroken as error:

@@ -13,7 +13,7 @@ from admin.navigation import KEEPING
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from models import Branch, BranchKind
-from services import branch_ending, branches, figures, lifecycle, scope
+from services import branch_ending, branches, figures, kept, lifecycle
 from services.fields import CITY_LEVEL, Fields
 
 Answer = Response | str | tuple[str, int]
@@ -54,7 +54,7 @@ def _changing(pages: Blueprint, console: Console) -> None:
     @section(KEEPING)
     def edit_branch(branch_id: int) -> str:
         with console.database.reading() as session:
-            branch = scope.branch_to_keep(session, visitor().scope, branch_id)
+            branch = kept.branch(session, visitor().scope, branch_id)
             said = {
                 "name": branch.name, "kind": branch.kind.value, "room": branch.room,
                 "county": str(branch.county_id or CITY_LEVEL),
@@ -67,14 +67,14 @@ def _changing(pages: Blueprint, console: Console) -> None:
         me = visitor()
         try:
             with console.database.transaction() as session:
-                branch = scope.branch_to_keep(session, me.scope, branch_id)
+                branch = kept.branch(session, me.scope, branch_id)
                 to, why, form = lifecycle.read(session, request.form, me.scope, branch)
                 if to is None:
                     return _form(session, branch, form.wrong, request.form), 422
                 flash(f"已改：{lifecycle.change(session, branch, to, why, console.now(), by=me.person_id)}。")
         except (Misunderstood, RuleBroken) as error:
             with console.database.reading() as session:
-                branch = scope.branch_to_keep(session, me.scope, branch_id)
+                branch = kept.branch(session, me.scope, branch_id)
                 return _form(session, branch, {"name": str(error)}, request.form), 422
         return redirect(url_for("console.branch", branch_id=branch_id))
 
@@ -102,7 +102,7 @@ def _ending(pages: Blueprint, console: Console) -> None:
         me = visitor()
 
         def attempt(session: Session) -> Answer:
-            branch = scope.branch_to_keep(session, me.scope, branch_id)
+            branch = kept.branch(session, me.scope, branch_id)
             into, wrong = None, {}
             if merges and (said := request.values.get("into", "")):
                 try:
@@ -141,7 +141,7 @@ def _restoring(pages: Blueprint, console: Console) -> None:
         me = visitor()
 
         def attempt(session: Session) -> Answer:
-            branch = scope.branch_to_keep(session, me.scope, branch_id)
+            branch = kept.branch(session, me.scope, branch_id)
             form = Fields(request.form)
             why = form.reason("reason", "恢复的原因", "撤销有误") if request.method == "POST" else ""
             if form.wrong or request.method == "GET":

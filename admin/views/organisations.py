@@ -10,7 +10,7 @@ from admin.guard import section, visitor
 from admin.navigation import TREE, TREE_CHANGE
 from admin.views.context import Console
 from models import BranchKind, Organisation, OrganisationKind
-from services import figures, organisations, party_groups, scope
+from services import figures, kept, organisations, party_groups
 from services.fields import CITY_LEVEL
 
 Answer = Response | str | tuple[str, int]
@@ -58,7 +58,7 @@ def register(pages: Blueprint, console: Console) -> None:
     @section(TREE_CHANGE)
     def edit_organisation(organisation_id: int) -> str:
         with console.database.reading() as session:
-            row = scope.organisation_to_keep(session, visitor().scope, organisation_id)
+            row = kept.organisation(session, visitor().scope, organisation_id)
             said = {
                 "kind": row.kind.value, "name": row.name, "county": str(row.county_id or CITY_LEVEL),
                 "belongs_to": row.belongs_to, "guided_by": row.guided_by,
@@ -75,7 +75,7 @@ def _row(session: Session, organisation_id: int | None) -> Organisation | None:
     """Raises NotFound for what is not the visitor's to change."""
     if organisation_id is None:
         return None
-    return scope.organisation_to_keep(session, visitor().scope, organisation_id)
+    return kept.organisation(session, visitor().scope, organisation_id)
 
 
 def _form(session: Session, row: Organisation | None, wrong: dict[str, str], said: object) -> str:

@@ -11,7 +11,7 @@ from admin.navigation import GROUPING
 from admin.views.context import Console
 from errors import RuleBroken
 from models import Branch, PartyGroup
-from services import party_groups, people, scope
+from services import kept, party_groups, people
 
 Answer = Response | str | tuple[str, int]
 
@@ -68,9 +68,9 @@ def _named(session: Session, branch_id: int, group_id: int | None) -> tuple[Bran
     """Raises NotFound for what is not the visitor's to form."""
     seen = visitor().scope
     if group_id is None:
-        return scope.branch_to_group(session, seen, branch_id), None
-    group = scope.party_group(session, seen, group_id)
-    return scope.branch_to_group(session, seen, group.branch_id), group
+        return kept.branch_to_group(session, seen, branch_id), None
+    group = kept.party_group(session, seen, group_id)
+    return kept.branch_to_group(session, seen, group.branch_id), group
 
 
 def _numbers(name: str) -> set[int]:
@@ -108,7 +108,7 @@ def _ending(pages: Blueprint, console: Console) -> None:
     def end_party_group(group_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            group = scope.party_group(session, me.scope, group_id)
+            group = kept.party_group(session, me.scope, group_id)
             party_groups.end(session, group, console.now(), by=me.person_id)
         flash(f"已撤销“{group.name}”；可以恢复，名单还在。")
         return redirect(url_for("console.branch", branch_id=group.branch_id))
@@ -118,7 +118,7 @@ def _ending(pages: Blueprint, console: Console) -> None:
     def resume_party_group(group_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            group = scope.party_group(session, me.scope, group_id)
+            group = kept.party_group(session, me.scope, group_id)
             party_groups.resume(session, group, console.now(), by=me.person_id)
         flash(f"已恢复“{group.name}”。")
         return redirect(url_for("console.branch", branch_id=group.branch_id))

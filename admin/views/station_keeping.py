@@ -13,7 +13,7 @@ from admin.navigation import STATIONS_CHANGE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from models import Offer, Station
-from services import branches, figures, scope, station_keeping, station_lists
+from services import branches, figures, kept, station_keeping, station_lists
 from services.fields import Fields
 
 Answer = Response | str | tuple[str, int]
@@ -57,7 +57,7 @@ def _writing(pages: Blueprint, console: Console) -> None:
     @section(STATIONS_CHANGE)
     def edit_station(station_id: int) -> str:
         with console.database.reading() as session:
-            row = scope.station_to_keep(session, visitor().scope, station_id)
+            row = kept.station(session, visitor().scope, station_id)
             branch = station_lists.branch_of(session, row)
             said = {
                 "name": row.name, "county": str(row.county_id), "address": row.address, "phone": row.phone,
@@ -74,7 +74,7 @@ def _writing(pages: Blueprint, console: Console) -> None:
 
 def _row(session: Session, station_id: int | None) -> Station | None:
     """Raises NotFound for what is not the visitor's to change."""
-    return None if station_id is None else scope.station_to_keep(session, visitor().scope, station_id)
+    return None if station_id is None else kept.station(session, visitor().scope, station_id)
 
 
 def _form(
@@ -91,7 +91,7 @@ def _form(
 def _shutting(pages: Blueprint, console: Console) -> None:
     def sure(station_id: int, wrong: dict[str, str], said: Mapping[str, str]) -> str:
         with console.database.reading() as session:
-            row = scope.station_to_keep(session, visitor().scope, station_id)
+            row = kept.station(session, visitor().scope, station_id)
             lawyers = station_lists.lawyers(session, row.id, visitor().scope.on)
             return render_template("console/station_shut.html", row=row, wrong=wrong, said=said, lawyers=len(lawyers))
 
@@ -110,7 +110,7 @@ def _shutting(pages: Blueprint, console: Console) -> None:
             return sure(station_id, form.wrong, request.form), 422
         try:
             with console.database.transaction() as session:
-                row = scope.station_to_keep(session, me.scope, station_id)
+                row = kept.station(session, me.scope, station_id)
                 station_keeping.shut(session, row, since_on, why, console.now(), by=me.person_id)
         except (Misunderstood, RuleBroken) as error:
             return sure(station_id, {"since_on": str(error)}, request.form), 422
@@ -122,7 +122,7 @@ def _shutting(pages: Blueprint, console: Console) -> None:
     def reopen_station(station_id: int) -> Answer:
         me = visitor()
         with console.database.transaction() as session:
-            row = scope.station_to_keep(session, me.scope, station_id)
+            row = kept.station(session, me.scope, station_id)
             station_keeping.reopen(session, row, console.now(), by=me.person_id)
         flash(f"“{row.name}”恢复开放。")
         return redirect(url_for("console.station", station_id=station_id))

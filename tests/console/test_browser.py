@@ -162,7 +162,7 @@ def test_everything_is_reached_by_keyboard(enter, url, seen):
     expect(page.locator("#content")).to_be_focused()
     page.goto(f"{url}/console/")
     visited = []
-    for _ in range(16):
+    for _ in range(30):
         page.keyboard.press("Tab")
         visited.append(page.evaluate("document.activeElement.textContent.trim()"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

@@ -10,7 +10,7 @@ import demo
 from clock import parse_instant
 from errors import RuleBroken
 from models import Affiliation, Branch, Gathering, Person
-from services import exports, gatherings, sheets
+from services import coverage, exports, gatherings, lifecycle, sheets
 from services import leave as leaves
 from services.exports import Kind, Request
 from services.gatherings import CheckIn
@@ -105,3 +105,21 @@ def test_nobody_is_listed_by_activity(database):
     table, _ = rows(database, Kind.ATTENDANCE, start=day.replace(day=1), end=day)
     with database.reading() as session:
         assert [row[0] for row in table[1:]] == list(session.scalars(sa.select(Branch.name).order_by(Branch.id)))
+
+
+def test_stations_coverage_and_the_life_of_branches_go_out_as_tables(database):
+    stations, _ = rows(database, Kind.STATIONS)
+    assert len(stations) == 151
+    assert stations[1][-1] == "开放"
+    villages, _ = rows(database, Kind.COVERAGE)
+    with database.transaction() as session:
+        city = coverage.whole_city(session, AT.date())[-1]
+        branch = session.scalars(sa.select(Branch).order_by(Branch.id.desc()).limit(1)).one()
+        lifecycle.end(session, branch, None, "团体注销", AT, by=1)
+    assert len(villages) - 1 == city.villages
+    assert sum(row[3] == "缺" for row in villages) == city.gaps
+    assert "1990000" not in str(villages), "whom to ask there is not handed out"
+    changes, _ = rows(database, Kind.CHANGES)
+    assert changes[1:] == [[branch.name, "2026-11-28", "撤销", "撤销", "团体注销"]]
+    branches_, _ = rows(database, Kind.BRANCHES)
+    assert branch.name not in str(branches_)

@@ -7,12 +7,15 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import waitress
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from demo import logins as demo_logins
-from tests.console.conftest import Office
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Office
 
 WIDTHS = {390: 844, 768: 1024, 1366: 768}
 

@@ -98,7 +98,7 @@ class Parts:
 def make(settings: Settings, now: Now = clock.now) -> Parts:
     """Make the parts from the settings."""
     metrics = Metrics()
-    database = Database(settings.database.url, Vault(settings.server.secret_key))
+    database = Database(settings.database.url, Vault(settings.server.secret_key, *settings.server.former_secret_keys))
     clients = {
         "official": _client(
             settings.wechat, settings.wechat.app_id, settings.wechat.app_secret, database, now, metrics

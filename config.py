@@ -49,6 +49,7 @@ class Server(Part):
     port: int = Field(8000, ge=1, le=65535)
     base_url: str = "http://127.0.0.1:8000"
     secret_key: str = ""
+    former_secret_keys: tuple[str, ...] = ()
     workers: int = Field(1, ge=1, le=64)
     threads: int = Field(128, ge=4, le=512)
 

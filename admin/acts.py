@@ -44,6 +44,9 @@ ACTS = {
     "import.holidays": "导入假期",
     "import.people": "导入名册",
     "import.publicity": "导入宣传台账",
+    "key.resealed": "全部重新加密",
+    "key.rewrap": "重新包装密钥",
+    "key.rotate": "轮换密钥",
     "leave.granted": "准假",
     "leave.refused": "不准假",
     "outbox.resolve": "核实结果不明的",
@@ -87,7 +90,18 @@ GROUPS = {
     ),
     "keeping": (
         "备份、导入、删除",
-        ("backup", "restore", "import.people", "import.holidays", "import.publicity", "privacy.erase", "case.erased"),
+        (
+            "backup",
+            "restore",
+            "import.people",
+            "import.holidays",
+            "import.publicity",
+            "privacy.erase",
+            "case.erased",
+            "key.resealed",
+            "key.rewrap",
+            "key.rotate",
+        ),
     ),
 }
 #: An openid is personal data: enough is shown to tell two apart.

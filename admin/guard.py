@@ -78,7 +78,7 @@ def section(of: Section) -> Callable[[View], View]:
 def watch(app: Flask, pages: Blueprint, settings: Settings, database: Database, now: Now) -> None:
     """Put the guard before every page of the console."""
     app.config.update(
-        SECRET_KEY=database.vault.index("console cookies"),
+        SECRET_KEY=database.vault.signing_keys("console cookies")[0],
         SESSION_COOKIE_NAME="console",
         SESSION_COOKIE_PATH="/console",
         SESSION_COOKIE_HTTPONLY=True,

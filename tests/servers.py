@@ -84,7 +84,7 @@ def postgres(durable: bool = True) -> Iterator[Url]:
 
 
 @contextmanager
-def mariadb(durable: bool = True) -> Iterator[Url]:
+def mariadb(durable: bool = True, binary_log: bool = False) -> Iterator[Url]:
     server = _program("mariadbd") or _program("mysqld")
     install = _program("mariadb-install-db") or _program("mysql_install_db")
     if server is None or install is None:
@@ -95,7 +95,8 @@ def mariadb(durable: bool = True) -> Iterator[Url]:
         options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
         _run([install, *common, *options], log)
         listening = [f"--socket={socket}", "--skip-networking", f"--pid-file={room / 'pid'}"]
-        command: Command = [server, *common, *listening, "--character-set-server=utf8mb4", "--skip-log-bin"]
+        command: Command = [server, *common, *listening, "--character-set-server=utf8mb4"]
+        command += ["--log-bin=binlog", "--server-id=1"] if binary_log else ["--skip-log-bin"]
         if not durable:
             command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]
 

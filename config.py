@@ -164,6 +164,10 @@ class Sending(Part):
     daily_mass_messages: int = Field(100, ge=1)
 
 
+class Privacy(Part):
+    consultation_days: int = Field(365, ge=30, le=3650)
+
+
 class Settings(Part):
     server: Server = Server()
     wechat: WeChat = WeChat()
@@ -173,6 +177,7 @@ class Settings(Part):
     calendar: Calendar = Calendar()
     study_day: StudyDay = StudyDay()
     sending: Sending = Sending()
+    privacy: Privacy = Privacy()
 
 
 EXAMPLES = {

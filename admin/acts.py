@@ -62,6 +62,7 @@ ACTS = {
     "privacy.erase": "删除个人信息",
     "privacy.export": "查阅个人信息",
     "restore": "恢复备份",
+    "retention.erased": "保存期满清除",
     "rule.off": "关闭规则",
     "rule.on": "打开规则",
     "sending.allow": "允许发送",

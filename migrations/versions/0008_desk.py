@@ -75,12 +75,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_pictures_owner", "pictures", ["owner_kind", "owner_id"])
     op.add_column("consultations", sa.Column("erased_at", Instant(), nullable=True))
+    op.add_column("notices", sa.Column("erased_at", Instant(), nullable=True))
     op.create_index(op.f("ix_consultations_closed_at"), "consultations", ["closed_at"])
 
 
 def downgrade() -> None:
     _require_that_nothing_was_rotated()
     op.drop_index(op.f("ix_consultations_closed_at"), "consultations")
+    op.drop_column("notices", "erased_at")
     op.drop_column("consultations", "erased_at")
     op.drop_table("pictures")
     op.drop_table("scan_logins")

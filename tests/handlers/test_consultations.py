@@ -397,7 +397,7 @@ def test_a_closed_case_is_erased_on_request(chat: Chat) -> None:
     assert "不能恢复" in chat.says(CITIZEN, f"删除 {number}")
     assert chat.says(CITIZEN, "2") == "没有删除。"
     assert "已删除" in chat.says(CITIZEN, f"删除 {number}", "1")
-    assert "（内容已由本人删除）" in chat.says(CITIZEN, f"查询 {number}")
+    assert "（内容已删除）" in chat.says(CITIZEN, f"查询 {number}")
     assert "先投诉" not in chat.says(CHEN, f"看 {number}")
     assert chat.says(STRANGER, f"删除 {number}") == NOT_YOURS
 

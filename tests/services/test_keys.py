@@ -14,23 +14,20 @@ from contextlib import ExitStack
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
-from sqlalchemy.orm import Session
 
 import config
 import schema
-from clock import parse_instant
 from models import (
     Database,
     Person,
     Unreadable,
     Vault,
 )
-from models.base import Instant
 from services import audit, keys
 from tests import servers
 from tests.conftest import SECRET, furnish
+from tests.filling import AT, add_row
 
-AT = parse_instant("2026-11-27T09:00")
 NEW_SECRET = "another secret for tests, also forty long"
 
 
@@ -68,29 +65,6 @@ def fill(database: Database) -> None:
         for each in keys.columns():
             if not session.scalar(sa.select(sa.func.count()).where(each.table.c[each.name].is_not(None))):
                 add_row(session, each.table, {each.name: f"机密 {each.says} 𬀩"})
-
-
-def add_row(session: Session, table: sa.Table, values: dict[str, object]) -> None:
-    """A row with something in every column that wants something."""
-    for column in table.columns:
-        if column.name in values or column.nullable or column.default is not None:
-            continue
-        if column.foreign_keys:
-            [foreign] = column.foreign_keys
-            if session.scalar(sa.select(sa.func.max(foreign.column))) is None:
-                add_row(session, foreign.column.table, {})
-            values[column.name] = session.scalar(sa.select(sa.func.max(foreign.column)))
-        elif isinstance(column.type, sa.Enum):
-            values[column.name] = next(iter(column.type.enum_class or column.type.enums))
-        elif not (column.primary_key and isinstance(column.type, sa.Integer)):
-            values[column.name] = example(column)
-    session.execute(sa.insert(table), [values])
-
-
-def example(column: sa.Column) -> object:
-    if isinstance(column.type, Instant):
-        return AT
-    return {int: 1, bool: False, str: "x"}.get(column.type.python_type, AT.date())
 
 
 def everything(database: Database) -> list[tuple[str, list[object]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -138,8 +138,18 @@ def web(parts: Parts, desk: Desk) -> Flask:
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
     rules = tuple(admin.Reason(rule.name, rule.says, rule.is_on) for rule in timetable.rules(parts.settings))
-    admin.attach(app, admin.Console(parts.settings, parts.database, parts.now, _wording(parts.settings), rules))
+    console = admin.Console(
+        parts.settings, parts.database, parts.now, _wording(parts.settings), rules, _scan_code(parts)
+    )
+    admin.attach(app, console)
     return app
+
+
+def _scan_code(parts: Parts) -> Callable[[str, int], str] | None:
+    """How the console gets a code for logging in: only a verified service account can make any (§4.4)."""
+    wechat = parts.settings.wechat
+    may = wechat.account_type == "service" and wechat.verified
+    return parts.clients["official"].qr_ticket if may else None
 
 
 def _wording(settings: Settings) -> admin.Wording:

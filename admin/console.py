@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request, url_f
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from admin import guard, login, navigation, showing, views
+from admin import doorway, guard, login, navigation, showing, views
 from admin.views.context import Console
 from errors import AssistantError, NotFound
 from services import scope
@@ -39,7 +39,7 @@ def attach(app: Flask, console: Console) -> None:
     """Mount the console at /console/."""
     pages = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
     guard.watch(app, pages, console.settings, console.database, console.now)
-    login.register(pages, console.settings, console.database, console.now)
+    login.register(pages, console)
     views.register(pages, console)
     for name, show in showing.FILTERS.items():
         pages.add_app_template_filter(show, name)
@@ -64,7 +64,7 @@ def _surround(pages: Blueprint, console: Console) -> None:
         return {
             "asset": _asset,
             "at": console.now(),
-            "is_large": request.cookies.get(login.LARGE) == "1",
+            "is_large": request.cookies.get(doorway.LARGE) == "1",
             "is_demo": console.settings.wechat.is_local,
             "may": lambda endpoint: is_in and navigation.may_enter(user.scope.roles, endpoint),
             "menu": navigation.menu(user.scope.roles) if is_in else [],
@@ -76,7 +76,7 @@ def _surround(pages: Blueprint, console: Console) -> None:
     def protect(answer: Response) -> Response:
         answer.headers.update(HEADERS)
         if request.endpoint == "console.static":
-            answer.headers["Cache-Control"] = f"public, max-age={login.A_YEAR}, immutable"
+            answer.headers["Cache-Control"] = f"public, max-age={doorway.A_YEAR}, immutable"
         else:
             answer.headers["Cache-Control"] = "no-store"
         return answer

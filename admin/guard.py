@@ -22,7 +22,7 @@ from services import logins, scope
 from services.scope import Scope
 
 #: Before a login, and between its two halves; everything else wants a section.
-OPEN = frozenset({"console.static", "console.enter", "console.large_type"})
+OPEN = frozenset({"console.static", "console.enter", "console.large_type", "console.scan", "console.scan_state"})
 HALFWAY = frozenset({"console.code", "console.password", "console.phone", "console.leave"})
 
 View = TypeVar("View", bound=Callable[..., Any])

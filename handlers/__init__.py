@@ -18,6 +18,7 @@ from handlers import (
     mine,
     preferences,
     results,
+    scanning,
     stations,
     telling,
 )
@@ -43,6 +44,7 @@ def router(context: Context) -> Router:
         media.router(context),
         results.router(context),
         drill.router(context),
+        scanning.router(context),
     ]
     whole.include(topics)
     whole.include([guide.router(whole, context)])

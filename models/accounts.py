@@ -31,6 +31,8 @@ class Account(Base):
     is_totp_confirmed: Mapped[bool] = mapped_column(default=False)
     # The 30-second step of the last code that was taken: a code is good once.
     totp_step: Mapped[int] = mapped_column(default=0)
+    # The WeChat account that may open this one by scanning; allowed from a session with both factors.
+    scan_openid: Mapped[str | None] = mapped_column(text(64))
     failed: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     # Of the demonstration: it enters only where WeChat is the local one.

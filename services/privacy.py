@@ -43,7 +43,7 @@ from services.sending.outbox import Recipient
 
 ERASED = "本人要求删除"
 #: Columns that name an account.
-OPENIDS = frozenset({"openid", "used_by"})
+OPENIDS = frozenset({"openid", "scan_openid", "used_by"})
 #: Columns that name a person who did something for the society; what they did is its record, not theirs.
 ACTED = frozenset({"author_id", "decided_by", "by_person_id", "lawyer_id", "saved_by", "made_by", "moved_by"})
 #: Tables that have a place of their own in what is shown.

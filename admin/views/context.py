@@ -50,6 +50,9 @@ class Console:
     now: Now
     wording: Wording
     rules: tuple[Reason, ...] = ()
+    #: Asks WeChat for a code that scans as a scene, good for so many seconds: the address to draw. None where the
+    #: account cannot make any. Raises AssistantError.
+    scan_code: Callable[[str, int], str] | None = None
 
     @property
     def means(self) -> Means:

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("mark", name=op.f("uq_data_keys_mark")),
     )
     _keep_the_first_keys()
+    op.add_column("accounts", sa.Column("scan_openid", text(64), nullable=True))
     op.create_table(
         "scan_logins",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -86,6 +87,7 @@ def downgrade() -> None:
     op.drop_column("consultations", "erased_at")
     op.drop_table("pictures")
     op.drop_table("scan_logins")
+    op.drop_column("accounts", "scan_openid")
     op.drop_table("data_keys")
 
 

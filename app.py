@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import admin
 import clock
@@ -134,6 +135,9 @@ def web(parts: Parts, desk: Desk) -> Flask:
         path: webhook.Webhook(account, desk, parts.now, parts.metrics) for path, account in _accounts(parts.settings)
     }
     app = Assistant(doors)
+    if proxies := parts.settings.server.trusted_proxies:
+        # Each proxy of ours adds one entry; what stands before those was written by whoever asked.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))

@@ -50,6 +50,7 @@ class Server(Part):
     base_url: str = "http://127.0.0.1:8000"
     secret_key: str = ""
     former_secret_keys: tuple[str, ...] = ()
+    trusted_proxies: int = Field(0, ge=0, le=5)
     workers: int = Field(1, ge=1, le=64)
     threads: int = Field(128, ge=4, le=512)
 

@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request, url_f
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from admin import doorway, guard, login, navigation, showing, views
+from admin import doorway, guard, login, navigation, showing, throttle, views
 from admin.views.context import Console
 from errors import AssistantError, NotFound
 from services import scope
@@ -39,6 +39,7 @@ def attach(app: Flask, console: Console) -> None:
     """Mount the console at /console/."""
     pages = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
     guard.watch(app, pages, console.settings, console.database, console.now)
+    throttle.watch(pages, console.now)
     login.register(pages, console)
     views.register(pages, console)
     for name, show in showing.FILTERS.items():

@@ -70,6 +70,8 @@ def run() -> None:
         port=parts.settings.server.port,
         threads=parts.settings.server.threads,
         ident=None,
+        # It takes such headers out unless somebody vouches for them.
+        clear_untrusted_proxy_headers=not parts.settings.server.trusted_proxies,
     )
     _on_stop(_leave)
     log.info("serving", address=f"http://{parts.settings.server.host}:{parts.settings.server.port}")

@@ -118,6 +118,8 @@ def _answer_errors(pages: Blueprint, console: Console) -> None:
     def wrong(error: HTTPException) -> tuple[str, int]:
         if error.code == 404:
             return page(404, "没有这个页面", scope.OUTSIDE)
+        if error.code == 413:
+            return page(413, "文件太大", "传上来的文件太大，没有收下。请返回上一页，换一个小一些的。")
         return page(error.code or 400, "请求不对", "浏览器发来的内容不对，没有执行。请返回上一页再试。")
 
     @pages.errorhandler(Exception)

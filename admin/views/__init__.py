@@ -15,6 +15,7 @@ from admin.views import (
     gatherings,
     mine,
     people,
+    pictures,
     reports,
     rules,
     search,
@@ -26,7 +27,7 @@ from admin.views import (
 from admin.views.context import Console
 
 PAGES = (
-    today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
+    today, search, branches, people, stations, pictures, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
     mine,
 )  # fmt: skip

@@ -6,10 +6,11 @@ from flask import Blueprint, render_template, request
 
 from admin import pages as paging
 from admin.guard import section, visitor
-from admin.navigation import STATIONS
+from admin.navigation import PICTURES, STATIONS
 from admin.views.context import Console
 from clock import beijing_date
-from services import figures, scope, station_lists, stations
+from models import PictureOf
+from services import figures, pictures, scope, station_lists, stations
 from services.rhythm import calendar
 
 
@@ -42,4 +43,6 @@ def register(pages: Blueprint, console: Console) -> None:
                 "console/station.html", station=found, today=today, week=stations.week(found.hours),
                 lawyers=station_lists.lawyers(session, found.id, beijing_date(at)),
                 branch=station_lists.branch_of(session, found),
+                pictures=pictures.of(session, PictureOf.STATION, found.id),
+                may_picture=bool(visitor().scope.roles & PICTURES.roles),
             )  # fmt: skip

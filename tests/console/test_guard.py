@@ -27,6 +27,7 @@ from models import (
     NoticeKind,
     Outgoing,
     Person,
+    PictureOf,
     Post,
     Role,
     Station,
@@ -34,10 +35,11 @@ from models import (
     Urgency,
     Wish,
 )
-from services import scope
+from services import pictures, scope
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
 from tests.console import addresses
+from tests.photographs import photo
 
 HOME, ELSEWHERE = "金水区", "登封市"
 ROLES = {
@@ -86,6 +88,8 @@ def office(office):
                 state=BroadcastState.SUBMITTED, people_count=1, reachable_count=0,
             )
         )  # fmt: skip
+        elsewhere = sa.select(Station.id).join(County).where(County.name == ELSEWHERE).limit(1)
+        pictures.add(session, PictureOf.STATION, session.scalar(elsewhere), photo(), "外县的门", at, by=None)
     return office
 
 
@@ -100,10 +104,14 @@ def foreign(office) -> dict[str, object]:
             return session.scalar(question.where(County.name == ELSEWHERE).limit(1))
 
         county = (County, County.id == Branch.county_id)
+        station = one(Station.id, (County, County.id == Station.county_id))
+        [shown] = pictures.of(session, PictureOf.STATION, station)
         return {
             "branch_id": one(Branch.id, county),
             "person_id": person_of(session, ELSEWHERE),
-            "station_id": one(Station.id, (County, County.id == Station.county_id)),
+            "station_id": station,
+            "picture_id": shown.id,
+            "picture": shown.name,
             "gathering_id": one(Gathering.id, (Branch, Branch.id == Gathering.branch_id), county),
             "number": "ZX261125-0001",
             "key": f"study_day:{ELSEWHERE}",

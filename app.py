@@ -27,7 +27,7 @@ from handlers import template_limits
 from handlers.context import Context
 from metrics import Metrics
 from models import Channel, Database, NoticeKind, Vault
-from scheduler import timetable
+from scheduler import template_checks, timetable
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
 from scheduler.delivery import Delivery
@@ -143,7 +143,13 @@ def web(parts: Parts, desk: Desk) -> Flask:
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
     rules = tuple(admin.Reason(rule.name, rule.says, rule.is_on) for rule in timetable.rules(parts.settings))
     console = admin.Console(
-        parts.settings, parts.database, parts.now, _wording(parts.settings), rules, _scan_code(parts)
+        parts.settings,
+        parts.database,
+        parts.now,
+        _wording(parts.settings),
+        partial(template_checks.check, parts.settings.wechat),
+        rules,
+        _scan_code(parts),
     )
     admin.attach(app, console)
     return app

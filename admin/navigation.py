@@ -44,6 +44,7 @@ AUDIT = Section("console.audit", "审计", frozenset({Role.OFFICE, Role.AUDITOR}
 ACCOUNTS = Section("console.accounts", "账号", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
 #: Making, resetting and closing accounts stands in no menu of its own.
 ACCOUNTS_CHANGE = Section("console.accounts", "账号", frozenset({Role.OFFICE}), "系统")
+TEMPLATES = Section("console.templates", "模板", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
 RULES = Section("console.rules", "设置", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
 #: Switching a rule, with a reason.
 RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系统")
@@ -51,7 +52,7 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+    TODAY, SEARCH, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, TEMPLATES, RULES,
 )  # fmt: skip
 
 

@@ -22,11 +22,11 @@ import app
 import clock
 import config
 import schema
-from commands.findings import Finding, Findings, bad, good, note
 from config import Settings, WeChat
 from errors import AssistantError, ConfigurationError
 from models import AuditEntry, Database, KeyUse, Lease, Person, Vault
 from services import audit, keys, rhythm, switches
+from services.findings import Finding, Findings, bad, good, note
 
 PUBLIC = WeChat()  # the local WeChat's account, which everybody knows
 BACKUP_AGE = timedelta(days=7)

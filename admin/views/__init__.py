@@ -22,13 +22,14 @@ from admin.views import (
     sending,
     stations,
     tasks,
+    templates,
     today,
 )
 from admin.views.context import Console
 
 PAGES = (
     today, search, branches, people, stations, pictures, cases, broadcasts, drafting, sending, reports,
-    gatherings, figures, tasks, audit, accounts, rules,
+    gatherings, figures, tasks, audit, accounts, templates, rules,
     mine,
 )  # fmt: skip
 

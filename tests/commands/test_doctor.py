@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 import config
 from commands import checks_here, checks_wechat
-from commands.findings import Mark
 from models import Person
+from services.findings import Mark
 from tests.conftest import SECRET, settings
 
 REAL = "https://api.weixin.qq.com"

@@ -248,4 +248,12 @@ def test_a_checker_finds_no_serious_barrier_on_any_page(office, enter, url, seen
     for path in ("/console/", "/console/people", "/console/consultations"):
         phone.goto(url + path)
         look(phone, f"390 {path}")
+    # In large type, where words are wider and colours the same.
+    page.get_by_role("button", name="大字").click()
+    for endpoint, path in addresses.of(office).items():
+        page.goto(url + path)
+        assert page.evaluate("document.documentElement.classList.contains('large')"), endpoint
+        look(page, f"large {endpoint}")
+        if overflow(page) > 0:
+            found[f"wide {endpoint}"] = overflow(page)
     assert found == {}

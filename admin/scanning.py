@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import flask_login
 import segno
+import structlog
 from flask import redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
@@ -15,6 +16,8 @@ from admin.views.context import Console
 from errors import AssistantError
 from models import ScanLogin, ScanState
 from services import scans
+
+log = structlog.get_logger("console")
 
 KEPT_AS = "scan"
 
@@ -29,7 +32,9 @@ def scan(console: Console) -> Response | str | tuple[str, int]:
     try:
         url = console.scan_code(scene, int(scans.GOOD_FOR.total_seconds()))
     except AssistantError as error:
-        says = f"现在取不到登录码：{error}请用密码登录。"
+        # Why is for the log: nobody has come in yet.
+        log.warning("console.no_scan_code", reason=str(error))
+        says = "现在取不到登录码，请用密码登录。"
         return render_template("console/login.html", name="", says=says, may_scan=True), 422
     with console.database.transaction() as writing:
         token = scans.begin(writing, scene, url, came_from(), console.now())

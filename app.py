@@ -132,7 +132,8 @@ class Assistant(Flask):
 def web(parts: Parts, desk: Desk) -> Flask:
     """The Flask application: WeChat's callbacks, and what operators look at."""
     doors = {
-        path: webhook.Webhook(account, desk, parts.now, parts.metrics) for path, account in _accounts(parts.settings)
+        path: webhook.Webhook(account, desk, parts.now, parts.metrics, parts.settings.wechat.messages_per_minute)
+        for path, account in _accounts(parts.settings)
     }
     app = Assistant(doors)
     if proxies := parts.settings.server.trusted_proxies:

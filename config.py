@@ -73,6 +73,7 @@ class WeChat(Part):
     verified: bool = True
     api_base_url: str = "https://api.weixin.qq.com"
     timeout_seconds: float = Field(10, gt=0, le=60)
+    messages_per_minute: int = Field(60, ge=10)
     templates: dict[str, Template] = {}
     subscriptions: dict[str, Template] = {}
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 import flask_login
 from flask import Blueprint, Response, make_response, render_template, request
 
+import windows
 from admin.guard import Visitor
 from clock import Now
-from services import limits
-from services.limits import Limits, Rate
 from services.logins import OWN_ADDRESSES
+from windows import Rate, Windows
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 #: Whoever works at the desk never meets these; a script does.
@@ -42,7 +42,7 @@ UNCOUNTED = frozenset({"console.scan_state"})
 
 def watch(pages: Blueprint, now: Now) -> None:
     """Put the limits before every form and search; after the guard, which knows who it is."""
-    counted = Limits()
+    counted = Windows()
 
     @pages.before_request
     def slow_down() -> Response | None:
@@ -70,7 +70,7 @@ def _rates() -> Iterator[tuple[Rate, str]]:
 
 
 def _too_often(rate: Rate, wait: timedelta) -> Response:
-    says = limits.say(rate, wait)
+    says = windows.say(rate, wait)
     page = render_template("console/error.html", status=429, title="慢一点", says=says, error_id="")
     answer = make_response(page, 429)
     answer.headers["Retry-After"] = str(max(1, round(wait.total_seconds())))

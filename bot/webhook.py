@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
 
 import structlog
 
+import windows
 from bot import markup, replies
 from bot.crypto import Envelope, Refused, is_same, signature
 from bot.desk import NOT_TAKEN, Desk
@@ -18,6 +20,7 @@ from bot.messages import Message
 from bot.once import Busy, Delivery
 from clock import Now
 from metrics import Metrics
+from windows import Rate, Windows
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -30,6 +33,7 @@ PLAIN, XML = "text/plain; charset=utf-8", "text/xml; charset=utf-8"
 MAX_BODY_BYTES = 64 * 1024
 #: WeChat's retries end after 15 s; minutes are left for clocks that differ (F002).
 MAX_AGE_SECONDS = 300
+URGENT = "情况紧急请直接拨打 110。"
 
 Mode = Literal["plain", "compatible", "safe"]
 #: What stands behind the question mark of a callback's address.
@@ -131,9 +135,10 @@ class Webhook:
     else, without the contexts, sessions and routing that only pages need (docs/decisions/0008).
     """
 
-    def __init__(self, account: Account, desk: Desk, now: Now, metrics: Metrics) -> None:
+    def __init__(self, account: Account, desk: Desk, now: Now, metrics: Metrics, per_minute: int) -> None:
         self._account, self._desk, self._metrics = account, desk, metrics
         self._door = Door(account, now)
+        self._rate, self._said = Rate("发消息", per_minute, timedelta(minutes=1)), Windows()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, kind, body = self._answer(environ)
@@ -158,13 +163,27 @@ class Webhook:
 
     def _receive(self, query: Query, body: bytes) -> tuple[int, str, bytes]:
         delivery = self._door.read(query, body)
-        reply: replies.Reply
+        reply: replies.Reply = self._too_fast(delivery)
+        if reply is not None:
+            self._metrics.messages.labels("too_fast").inc()
+            return self._say(reply, delivery, query)
         try:
             reply = self._desk.receive(delivery)
         except Busy as busy:
             log.error("callback.busy", reason=str(busy))
             self._metrics.messages.labels("not_taken").inc()
             reply = NOT_TAKEN if delivery.message.takes_reply else None
+        return self._say(reply, delivery, query)
+
+    def _too_fast(self, delivery: Delivery) -> replies.Reply:
+        """What somebody reads whose phone sends without end (F138); nothing of it is stored. Events that WeChat sends by
+        itself are none of theirs."""
+        if not delivery.message.takes_reply:
+            return None
+        wait = self._said.wait(self._rate, delivery.message.openid, delivery.at)
+        return f"{windows.say(self._rate, wait)}{URGENT}" if wait is not None else None
+
+    def _say(self, reply: replies.Reply, delivery: Delivery, query: Query) -> tuple[int, str, bytes]:
         if reply is None or not self._account.takes_passive_replies:
             return 200, PLAIN, replies.SUCCESS
         return 200, XML, self._door.write(reply, delivery.message, query.get("nonce", ""))

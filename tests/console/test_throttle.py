@@ -7,18 +7,18 @@ from datetime import timedelta
 import pytest
 
 import app
+import windows
 from admin import throttle
 from clock import parse_instant
-from services import limits
-from services.limits import Limits, Rate
 from tests.conftest import settings
+from windows import Rate, Windows
 
 AT = parse_instant("2026-11-27T09:00")
 RATE = Rate("试", 3, timedelta(minutes=1))
 
 
 def test_a_window_moves():
-    counted = Limits()
+    counted = Windows()
     for second in (0, 10, 20):
         assert counted.wait(RATE, "a", AT + timedelta(seconds=second)) is None
     assert counted.wait(RATE, "a", AT + timedelta(seconds=30)) == timedelta(seconds=30)
@@ -28,8 +28,8 @@ def test_a_window_moves():
 
 
 def test_those_who_never_come_again_are_forgotten(monkeypatch):
-    monkeypatch.setattr(limits, "MOST_COUNTED", 10)
-    counted = Limits()
+    monkeypatch.setattr(windows, "MOST_COUNTED", 10)
+    counted = Windows()
     for n in range(100):
         counted.wait(RATE, str(n), AT)
     assert len(counted._done) == 10
@@ -40,7 +40,7 @@ def test_those_who_never_come_again_are_forgotten(monkeypatch):
     [(0.2, "请等 1 秒再试"), (59.1, "请等 60 秒再试"), (119.9, "请等 2 分钟再试"), (3000, "请等 50 分钟再试")],
 )
 def test_how_long_is_said_as_people_say_it(wait, said):
-    assert said in limits.say(RATE, timedelta(seconds=wait))
+    assert said in windows.say(RATE, timedelta(seconds=wait))
 
 
 def test_every_page_that_has_a_rate_of_its_own_is_there(office):

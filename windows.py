@@ -22,7 +22,7 @@ class Rate:
     within: timedelta
 
 
-class Limits:
+class Windows:
     """Moving windows: what somebody did stays counted until it is `within` ago."""
 
     def __init__(self) -> None:

@@ -8,11 +8,12 @@ import hmac
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.exc import SQLAlchemyError
 
 from errors import AssistantError
 
@@ -165,6 +166,11 @@ class Vault:
         if monotonic() - ring.read_at > REFRESH_SECONDS and self._reading.acquire(blocking=False):
             try:
                 return self._read()
+            except (SQLAlchemyError, Unreadable):
+                # The database is busy, or the keys were wrapped anew by a secret that we hear of at the next start: what
+                # we have opens and seals as before.
+                self._ring = replace(ring, read_at=monotonic())
+                return ring
             finally:
                 self._reading.release()
         return ring

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import OperationalError, StatementError
 
 import config
 import schema
@@ -215,6 +215,24 @@ def test_the_secret_is_exchanged_by_wrapping_the_keys_anew(database, open_databa
     assert alone.vault.index("19900001234") == found == both.vault.index("19900001234")
     with pytest.raises(Unreadable, match="former_secret_keys"):
         everything(open_database(url, SECRET))
+
+
+def test_whoever_runs_on_goes_on_when_the_keys_cannot_be_read_again(database, open_database, monkeypatch):
+    """The database does not answer just now, or the keys were wrapped by a secret that comes with the next start."""
+    running = open_database(str(database.url))
+    sealed = running.vault.seal("词䶮")
+    monkeypatch.setattr("models.vault.REFRESH_SECONDS", 0.0)
+    both = open_database(str(database.url), NEW_SECRET, SECRET)
+    with both.transaction() as session:
+        keys.rewrap(session, both.vault, AT)
+    assert both.vault.open(running.vault.seal("词𬀩")) == "词𬀩"
+
+    def fails():
+        raise OperationalError("SELECT", {}, Exception("too many connections"))
+
+    monkeypatch.setattr(running.vault, "_stored", fails)
+    assert both.vault.open(running.vault.seal("词·")) == "词·"
+    assert running.vault.open(sealed) == "词䶮"
 
 
 def test_the_wrong_secret_says_what_to_do(database, open_database):

@@ -91,7 +91,12 @@ def mariadb(durable: bool = True, binary_log: bool = False) -> Iterator[Url]:
         raise Missing("MariaDB: 没有找到 mariadbd；apt-get install mariadb-server")
     with _room() as room:
         data, log, socket = room / "data", room / "log", room / "socket"
-        common = ["--no-defaults", f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else [])]
+        common = [
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--tmpdir={room}",
+            *(["--user=root"] if os.geteuid() == 0 else []),
+        ]
         options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
         _run([install, *common, *options], log)
         listening = [f"--socket={socket}", "--skip-networking", f"--pid-file={room / 'pid'}"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import admin
 import clock
@@ -24,7 +26,7 @@ from handlers import template_limits
 from handlers.context import Context
 from metrics import Metrics
 from models import Channel, Database, NoticeKind, Vault
-from scheduler import timetable
+from scheduler import template_checks, timetable
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
 from scheduler.delivery import Delivery
@@ -93,7 +95,7 @@ class Parts:
 def make(settings: Settings, now: Now = clock.now) -> Parts:
     """Make the parts from the settings."""
     metrics = Metrics()
-    database = Database(settings.database.url, Vault(settings.server.secret_key))
+    database = Database(settings.database.url, Vault(settings.server.secret_key, *settings.server.former_secret_keys))
     clients = {
         "official": _client(
             settings.wechat, settings.wechat.app_id, settings.wechat.app_secret, database, now, metrics
@@ -114,7 +116,8 @@ def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, no
 def web(parts: Parts, desk: Desk) -> Entrance:
     """What the server calls: WeChat's callbacks, and the pages."""
     doors = {
-        path: webhook.Webhook(account, desk, parts.now, parts.metrics) for path, account in _accounts(parts.settings)
+        path: webhook.Webhook(account, desk, parts.now, parts.metrics, parts.settings.wechat.messages_per_minute)
+        for path, account in _accounts(parts.settings)
     }
     return Entrance(doors, pages(parts), parts.settings.server.threads)
 
@@ -122,12 +125,31 @@ def web(parts: Parts, desk: Desk) -> Entrance:
 def pages(parts: Parts) -> Flask:
     """The Flask application: the JSON API, what operators look at, the console."""
     app = Flask("assistant", static_folder=None)
+    if proxies := parts.settings.server.trusted_proxies:
+        # Each proxy of ours adds one entry; what stands before those was written by whoever asked.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = webhook.MAX_BODY_BYTES
     app.register_blueprint(v1.blueprint(parts.settings, parts.database, parts.now))
     app.register_blueprint(status.blueprint(parts.settings, parts.database, parts.metrics, parts.now))
     rules = tuple(admin.Reason(rule.name, rule.says, rule.is_on) for rule in timetable.rules(parts.settings))
-    admin.attach(app, admin.Console(parts.settings, parts.database, parts.now, _wording(parts.settings), rules))
+    console = admin.Console(
+        parts.settings,
+        parts.database,
+        parts.now,
+        _wording(parts.settings),
+        partial(template_checks.check, parts.settings.wechat),
+        rules,
+        _scan_code(parts),
+    )
+    admin.attach(app, console)
     return app
+
+
+def _scan_code(parts: Parts) -> Callable[[str, int], str] | None:
+    """How the console gets a code for logging in: only a verified service account can make any (§4.4)."""
+    wechat = parts.settings.wechat
+    may = wechat.account_type == "service" and wechat.verified
+    return parts.clients["official"].qr_ticket if may else None
 
 
 def _wording(settings: Settings) -> admin.Wording:

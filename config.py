@@ -49,6 +49,8 @@ class Server(Part):
     port: int = Field(8000, ge=1, le=65535)
     base_url: str = "http://127.0.0.1:8000"
     secret_key: str = ""
+    former_secret_keys: tuple[str, ...] = ()
+    trusted_proxies: int = Field(0, ge=0, le=5)
     workers: int = Field(1, ge=1, le=64)
     threads: int = Field(32, ge=4, le=256)
 
@@ -71,6 +73,7 @@ class WeChat(Part):
     verified: bool = True
     api_base_url: str = "https://api.weixin.qq.com"
     timeout_seconds: float = Field(10, gt=0, le=60)
+    messages_per_minute: int = Field(60, ge=10)
     templates: dict[str, Template] = {}
     subscriptions: dict[str, Template] = {}
 
@@ -163,6 +166,10 @@ class Sending(Part):
     daily_mass_messages: int = Field(100, ge=1)
 
 
+class Privacy(Part):
+    consultation_days: int = Field(365, ge=30, le=3650)
+
+
 class Settings(Part):
     server: Server = Server()
     wechat: WeChat = WeChat()
@@ -172,6 +179,7 @@ class Settings(Part):
     calendar: Calendar = Calendar()
     study_day: StudyDay = StudyDay()
     sending: Sending = Sending()
+    privacy: Privacy = Privacy()
 
 
 EXAMPLES = {

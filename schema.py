@@ -54,11 +54,12 @@ def downgrade(database: Database, revision: str) -> None:
 
 
 def require(database: Database) -> None:
-    """Raises ConfigurationError unless the database is at `head`."""
+    """Raises ConfigurationError unless the database is at `head`, Unreadable unless our secret opens its keys."""
     found = current(database)
     if found != head():
         state = "还没有建表" if found is None else f"是旧版本（{found}）"
         raise ConfigurationError(f"数据库{state}，请先运行：python app.py migrate")
+    database.vault.require_openable()
 
 
 def _unreadable(database: Database, error: DatabaseError) -> str:

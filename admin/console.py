@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request, url_f
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from admin import guard, login, navigation, showing, views
+from admin import doorway, guard, login, navigation, showing, throttle, views
 from admin.views.context import Console
 from errors import AssistantError, NotFound
 from services import scope
@@ -39,7 +39,8 @@ def attach(app: Flask, console: Console) -> None:
     """Mount the console at /console/."""
     pages = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
     guard.watch(app, pages, console.settings, console.database, console.now)
-    login.register(pages, console.settings, console.database, console.now)
+    throttle.watch(pages, console.now)
+    login.register(pages, console)
     views.register(pages, console)
     for name, show in showing.FILTERS.items():
         pages.add_app_template_filter(show, name)
@@ -64,7 +65,7 @@ def _surround(pages: Blueprint, console: Console) -> None:
         return {
             "asset": _asset,
             "at": console.now(),
-            "is_large": request.cookies.get(login.LARGE) == "1",
+            "is_large": request.cookies.get(doorway.LARGE) == "1",
             "is_demo": console.settings.wechat.is_local,
             "may": lambda endpoint: is_in and navigation.may_enter(user.scope.roles, endpoint),
             "menu": navigation.menu(user.scope.roles) if is_in else [],
@@ -76,7 +77,7 @@ def _surround(pages: Blueprint, console: Console) -> None:
     def protect(answer: Response) -> Response:
         answer.headers.update(HEADERS)
         if request.endpoint == "console.static":
-            answer.headers["Cache-Control"] = f"public, max-age={login.A_YEAR}, immutable"
+            answer.headers["Cache-Control"] = f"public, max-age={doorway.A_YEAR}, immutable"
         else:
             answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -117,6 +118,8 @@ def _answer_errors(pages: Blueprint, console: Console) -> None:
     def wrong(error: HTTPException) -> tuple[str, int]:
         if error.code == 404:
             return page(404, "没有这个页面", scope.OUTSIDE)
+        if error.code == 413:
+            return page(413, "文件太大", "传上来的文件太大，没有收下。请返回上一页，换一个小一些的。")
         return page(error.code or 400, "请求不对", "浏览器发来的内容不对，没有执行。请返回上一页再试。")
 
     @pages.errorhandler(Exception)

@@ -22,7 +22,7 @@ from services import logins, scope
 from services.scope import Scope
 
 #: Before a login, and between its two halves; everything else wants a section.
-OPEN = frozenset({"console.static", "console.enter", "console.large_type"})
+OPEN = frozenset({"console.static", "console.enter", "console.large_type", "console.scan", "console.scan_state"})
 HALFWAY = frozenset({"console.code", "console.password", "console.phone", "console.leave"})
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -75,10 +75,20 @@ def section(of: Section) -> Callable[[View], View]:
     return mark
 
 
+def uploads(most_bytes: int) -> Callable[[View], View]:
+    """Marks a view that takes a file: its form may be that big, every other one as big as a message of WeChat."""
+
+    def mark(view: View) -> View:
+        view.most_bytes = most_bytes  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 def watch(app: Flask, pages: Blueprint, settings: Settings, database: Database, now: Now) -> None:
     """Put the guard before every page of the console."""
     app.config.update(
-        SECRET_KEY=database.vault.index("console cookies"),
+        SECRET_KEY=database.vault.signing_keys("console cookies")[0],
         SESSION_COOKIE_NAME="console",
         SESSION_COOKIE_PATH="/console",
         SESSION_COOKIE_HTTPONLY=True,
@@ -106,8 +116,11 @@ def watch(app: Flask, pages: Blueprint, settings: Settings, database: Database, 
 
     @pages.before_request
     def check() -> Response | None:
-        csrf.protect()
         endpoint = request.endpoint or ""
+        # Before the token is looked for: that reads the form.
+        if most := getattr(current_app.view_functions.get(endpoint), "most_bytes", None):
+            request.max_content_length = most
+        csrf.protect()
         if endpoint in OPEN:
             return None
         if not flask_login.current_user.is_authenticated:

@@ -44,6 +44,8 @@ COVERAGE = Section("console.coverage", "四级覆盖", OFFICES | {Role.AUDITOR},
 COVERAGE_CHANGE = Section("console.coverage", "四级覆盖", OFFICES, "名册")
 BRANDS = Section("console.brands", "党建品牌", OFFICES | {Role.AUDITOR}, "名册")
 BRANDS_CHANGE = Section("console.brands", "党建品牌", OFFICES, "名册")
+#: What a station shows of itself; the offices put it there.
+PICTURES = Section("console.stations", "服务站", OFFICES, "名册")
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
 #: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.
@@ -56,6 +58,7 @@ AUDIT = Section("console.audit", "审计", frozenset({Role.OFFICE, Role.AUDITOR}
 ACCOUNTS = Section("console.accounts", "账号", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
 #: Making, resetting and closing accounts stands in no menu of its own.
 ACCOUNTS_CHANGE = Section("console.accounts", "账号", frozenset({Role.OFFICE}), "系统")
+TEMPLATES = Section("console.templates", "模板", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
 RULES = Section("console.rules", "设置", frozenset({Role.OFFICE, Role.AUDITOR}), "系统")
 #: Switching a rule, with a reason.
 RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系统")
@@ -64,7 +67,7 @@ MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
     TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, COVERAGE, BRANDS,
-    CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+    CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, TEMPLATES, RULES,
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def lines(settings: Settings) -> list[tuple[str, list[Line]]]:
         ("发送", _sending(settings)),
         ("咨询", _consulting()),
         ("登录和个人信息", _privacy()),
+        ("保存多久", _kept(settings)),
     ]
 
 
@@ -117,10 +118,18 @@ def _privacy() -> list[Line]:
             "邀请码", f"{people.INVITE_LASTS.days} 天有效，用一次；每小时最多试 {people.MAX_GUESSES} 次", "防止猜码",
             "本会约定", CODE,
         ),
-        Line(
-            "保存多久", f"收到的消息 {retention.INBOX_DAYS} 天，草稿 {retention.DRAFT_DAYS} 天，通知文字 {retention.NOTICE_DAYS} 天，"
-            f"任务记录 {retention.DUE_DAYS} 天，登录记录 {retention.SESSION_DAYS} 天", "用不着的不留", "最少数据（P5）", CODE,
-        ),
         Line("支部至少几名党员", f"{branches.FEWEST_MEMBERS} 名", "组织页据此提示名册不全", "党章第三十条", CODE),
         Line("账号权限", "随名册里的任职，到期当天失效", "人走权收，不靠人记得", "本会约定", "任职由办公室登记"),
+    ]  # fmt: skip
+
+
+def _kept(settings: Settings) -> list[Line]:
+    """How long everything is kept; tables that are one thing to people are one line."""
+    by_config = {kept.what for kept in (retention.kept(settings.privacy)["consultations"],)}
+    return [
+        Line(
+            kept.what, kept.term, kept.why, "最少数据（P5）",
+            OPERATOR.format(key="privacy.consultation_days") if kept.what in by_config else CODE,
+        )
+        for kept in dict.fromkeys(retention.kept(settings.privacy).values())
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ from urllib.parse import parse_qsl
 import structlog
 from a2wsgi.asgi_typing import HTTPScope, Receive, Send
 
+import windows
 from bot import markup, replies
 from bot.crypto import Envelope, Refused, is_same, signature
 from bot.desk import NOT_TAKEN, Desk
@@ -19,6 +21,7 @@ from bot.messages import Message
 from bot.once import Busy, Delivery
 from clock import Now
 from metrics import Metrics
+from windows import Rate, Windows
 
 log = structlog.get_logger("webhook")
 
@@ -28,6 +31,7 @@ PLAIN, XML = "text/plain; charset=utf-8", "text/xml; charset=utf-8"
 MAX_BODY_BYTES = 64 * 1024
 #: WeChat's retries end after 15 s; minutes are left for clocks that differ (F002).
 MAX_AGE_SECONDS = 300
+URGENT = "情况紧急请直接拨打 110。"
 
 Mode = Literal["plain", "compatible", "safe"]
 #: What stands behind the question mark of a callback's address.
@@ -129,9 +133,10 @@ class Webhook:
     may wait for their answers without a thread each (docs/decisions/0008).
     """
 
-    def __init__(self, account: Account, desk: Desk, now: Now, metrics: Metrics) -> None:
+    def __init__(self, account: Account, desk: Desk, now: Now, metrics: Metrics, per_minute: int) -> None:
         self._account, self._desk, self._metrics = account, desk, metrics
         self._door = Door(account, now)
+        self._rate, self._said = Rate("发消息", per_minute, timedelta(minutes=1)), Windows()
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         status, kind, body = await self._answer(scope, receive)
@@ -158,13 +163,27 @@ class Webhook:
 
     async def _receive(self, query: Query, body: bytes) -> tuple[int, str, bytes]:
         delivery = self._door.read(query, body)
-        reply: replies.Reply
+        reply: replies.Reply = self._too_fast(delivery)
+        if reply is not None:
+            self._metrics.messages.labels("too_fast").inc()
+            return self._say(reply, delivery, query)
         try:
             reply = await self._desk.receive(delivery)
         except Busy as busy:
             log.error("callback.busy", reason=str(busy))
             self._metrics.messages.labels("not_taken").inc()
             reply = NOT_TAKEN if delivery.message.takes_reply else None
+        return self._say(reply, delivery, query)
+
+    def _too_fast(self, delivery: Delivery) -> replies.Reply:
+        """What somebody reads whose phone sends without end (F138); nothing of it is stored. Events that WeChat sends by
+        itself are none of theirs."""
+        if not delivery.message.takes_reply:
+            return None
+        wait = self._said.wait(self._rate, delivery.message.openid, delivery.at)
+        return f"{windows.say(self._rate, wait)}{URGENT}" if wait is not None else None
+
+    def _say(self, reply: replies.Reply, delivery: Delivery, query: Query) -> tuple[int, str, bytes]:
         if reply is None or not self._account.takes_passive_replies:
             return 200, PLAIN, replies.SUCCESS
         return 200, XML, self._door.write(reply, delivery.message, query.get("nonce", ""))

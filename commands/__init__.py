@@ -15,6 +15,7 @@ from commands import (
     data,
     doctor,
     keeping,
+    keys,
     outbox,
     papers,
     rules,
@@ -37,7 +38,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     *serving.COMMANDS, *asking.COMMANDS, *data.COMMANDS, *papers.COMMANDS, *outbox.COMMANDS, *audiences.COMMANDS,
-    *templates.COMMANDS, *keeping.COMMANDS, *rules.COMMANDS, *auditing.COMMANDS, *accounts.COMMANDS, *doctor.COMMANDS,
+    *templates.COMMANDS, *keeping.COMMANDS, *keys.COMMANDS, *rules.COMMANDS, *auditing.COMMANDS, *accounts.COMMANDS, *doctor.COMMANDS,
 ):  # fmt: skip
     cli.add_command(command)
 

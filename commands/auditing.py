@@ -37,4 +37,19 @@ def verify() -> None:
     click.echo(f"审计记录 {report.sealed} 条，环环相扣，没有被删改。\n最后一环的摘要：{report.last}")
 
 
+@group.command(short_help="补建触发器 · make the triggers")
+def guard() -> None:
+    """MySQL/MariaDB 建表时不让建触发器的，权限改好以后用它补上，数据库就会挡住对审计记录的改动和删除。
+
+    Make the triggers that guard the audit, where the server did not allow them when the tables were made.
+    """
+    database = made.parts().database
+    with database.reading() as session:
+        is_guarded = audit.is_guarded(session)
+    if not is_guarded:
+        with database.engine.begin() as connection:
+            audit.guard(connection)
+    click.echo("审计记录有触发器挡着，数据库不让改、不让删。")
+
+
 COMMANDS: list[click.Command] = [group]

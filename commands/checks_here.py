@@ -16,16 +16,17 @@ import sqlalchemy as sa
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 import app
 import clock
 import config
 import schema
-from commands.findings import Finding, Findings, bad, good, note
 from config import Settings, WeChat
 from errors import AssistantError, ConfigurationError
-from models import AuditEntry, Database, Lease, Person
-from services import rhythm, switches
+from models import AuditEntry, Database, KeyUse, Lease, Person, Vault
+from services import audit, keys, rhythm, switches
+from services.findings import Finding, Findings, bad, good, note
 
 PUBLIC = WeChat()  # the local WeChat's account, which everybody knows
 BACKUP_AGE = timedelta(days=7)
@@ -149,8 +150,10 @@ def _contents(parts: app.Parts) -> Findings:
         try:
             session.scalars(sa.select(Person.phone).where(Person.phone.is_not(None)).limit(1)).first()
             yield good("密钥：能读出加密的内容")
+            yield from _keys(session, parts.database.vault)
         except AssistantError as error:
             yield bad(f"密钥：{error}")
+        yield _guard(session)
         switch = switches.no_send(session)
         if switch is not None:
             yield note(f"不发送模式：{switch.note}，什么也不会发出", "确认后运行 python app.py sending allow")
@@ -158,6 +161,30 @@ def _contents(parts: app.Parts) -> Findings:
         yield _backup_age(last, at)
         for warning in rhythm.calendar(session, parts.settings.calendar).warnings(clock.beijing_date(at).year):
             yield note(f"日历：{warning}", "python app.py import holidays 文件.csv --apply")
+
+
+def _keys(session: Session, vault: Vault) -> Findings:
+    """How much stands under the key in use, how much under former ones, and which secret wraps them."""
+    every = keys.every(session)
+    counted = {mark: sum(columns.values()) for mark, columns in keys.counted(session).items()}
+    current, left = vault.current_mark, keys.left(session, vault.current_mark)
+    yield good(
+        f"密钥：数据密钥 {sum(key.use is KeyUse.TEXTS for key in every)} 把，在用的 {current.hex()} 加密 "
+        f"{counted.get(current.hex(), 0)} 行，以前的 {sum(counted.values()) - counted.get(current.hex(), 0)} 行"
+    )
+    if left:
+        yield note(f"密钥：还有 {left} 行可以改用现在的密钥", "python app.py keys reseal")
+    if not all(vault.is_wrapped_now(bytes.fromhex(key.wrapped)) for key in every):
+        yield note("密钥：有数据密钥还用以前的 secret_key 包着", "python app.py keys rewrap")
+
+
+def _guard(session: Session) -> Finding:
+    if audit.is_guarded(session):
+        return good("审计：触发器挡着，数据库不让改、不让删")
+    return note(
+        "审计：数据库没有让我们建触发器，只由摘要链看护",
+        "请数据库管理员打开 log_bin_trust_function_creators，再运行 python app.py audit guard；平时定期 audit verify",
+    )
 
 
 def _backup_age(last: datetime | None, at: datetime) -> Finding:

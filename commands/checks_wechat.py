@@ -15,12 +15,12 @@ from bot import replies
 from bot.client import CallFailed, Client, clock_of, stable_token
 from bot.crypto import Envelope, signature
 from bot.tokens import TokenUnavailable
-from commands import checks_templates
-from commands.findings import Finding, Findings, bad, good, note
 from config import Settings, WeChat
 from errors import ConfigurationError
 from handlers.menu import MENU
 from models import RegisteredTemplate
+from scheduler import template_checks
+from services.findings import Finding, Findings, bad, good, note
 from services.sending import templates as registry
 
 #: A callback whose time differs by more than five minutes is refused (bot/webhook.py); warn long before.
@@ -70,7 +70,7 @@ def _templates(client: Client, we: WeChat) -> Findings:
     subscriptions = client.subscription_templates() if we.subscriptions else []
     there = registry.read(client.templates(), subscriptions)
     rows = [RegisteredTemplate(id=template_id, **values) for template_id, values in there.items()]
-    yield from checks_templates.check(we, rows)
+    yield from template_checks.check(we, rows)
 
 
 def menu(published: dict[str, object] | None) -> Findings:

@@ -8,9 +8,9 @@ import app
 import clock
 from commands import checks_here, checks_wechat
 from commands import parts as made
-from commands.findings import Finding, Findings, Mark, bad
 from config import Settings
 from errors import AssistantError, ConfigurationError
+from services.findings import Finding, Findings, Mark, bad
 
 
 @click.command(short_help="体检 · what is right and what is wrong")

@@ -13,7 +13,7 @@ import clock
 import schema
 from commands import parts as made
 from errors import ConfigurationError, RuleBroken
-from services import audit, backups, privacy, switches
+from services import audit, backups, keys, privacy, switches
 from services.backups import Manifest
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -58,6 +58,11 @@ def restore(file: Path, replace: bool, other_key: bool) -> None:
         backups.load(connection, file, manifest)
         backups.stand_still(connection, manifest, at)
     schema.upgrade(parts.database)
+    parts.database.vault.forget()
+    with parts.database.transaction() as session:
+        if not manifest.fits(parts.database.vault):
+            keys.begin_anew(session, parts.database.vault, at)
+    parts.database.vault.forget()
     with parts.database.transaction() as session:
         audit.note(session, at, None, "restore", "database", f"{file} {manifest.rows} 行")
         waiting = switches.backlog(session, at)

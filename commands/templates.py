@@ -7,10 +7,10 @@ import click
 import clock
 from bot.client import CallFailed
 from bot.tokens import TokenUnavailable
-from commands import checks_templates
 from commands import parts as made
-from commands.findings import Mark
 from errors import AssistantError, NotFound
+from scheduler import template_checks
+from services.findings import Mark
 from services.sending import templates as registry
 
 NEVER = "还没有读过公众号的模板，请先运行 python app.py templates sync。"
@@ -74,7 +74,7 @@ def check() -> None:
         rows = registry.registered(session)
     if not rows:
         raise NotFound(NEVER)
-    found = list(checks_templates.check(parts.settings.wechat, rows))
+    found = list(template_checks.check(parts.settings.wechat, rows))
     click.echo("\n".join(map(str, found)))
     wrong = sum(finding.mark is Mark.BAD for finding in found)
     if wrong:

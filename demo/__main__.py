@@ -56,7 +56,7 @@ def main() -> int:
 def _introduce(wechat: str) -> None:
     """The local WeChat is told who follows the account, as the real one would know."""
     settings = config.load()
-    database = Database(settings.database.url, Vault(settings.server.secret_key))
+    database = Database(settings.database.url, Vault(settings.server.secret_key, *settings.server.former_secret_keys))
     with database.reading() as session:
         openids = list(session.scalars(sa.select(Follower.openid).where(Follower.is_subscribed)))
     database.close()

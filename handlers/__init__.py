@@ -18,6 +18,7 @@ from handlers import (
     mine,
     preferences,
     results,
+    scanning,
     stations,
     telling,
 )
@@ -26,7 +27,7 @@ from handlers.context import Context
 #: Every topic, in the order in which 帮助 lists them.
 TOPICS = (
     following, binding, gatherings, telling, mine, preferences, digest, consultations, stations, cases, broadcasts,
-    broadcast_report, media, results, guide,
+    broadcast_report, media, results, scanning, guide,
 )  # fmt: skip
 
 

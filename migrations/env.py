@@ -41,6 +41,6 @@ if given is not None:
     _run(given)
 else:
     settings = config.load()
-    database = Database(settings.database.url, Vault(settings.server.secret_key))
+    database = Database(settings.database.url, Vault(settings.server.secret_key, *settings.server.former_secret_keys))
     with database.engine.begin() as own:
         _run(own)

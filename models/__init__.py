@@ -1,6 +1,6 @@
 """Tables, constraints, and questions a row can answer alone."""
 
-from models.accounts import Account, AccountSession, BackupCode
+from models.accounts import Account, AccountSession, BackupCode, ScanLogin, ScanState
 from models.audit import AuditEntry, AuditSeal
 from models.base import Base, Labelled
 from models.broadcasts import Broadcast, BroadcastState, SavedAudience
@@ -19,6 +19,7 @@ from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.grassroots import BrandStory, LiaisonPoint, PartyGroup, PartyGroupMember, StoryKind, Township, Village
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
+from models.keys import DataKey, KeyUse
 from models.many import among, dialect_of, insert_all, insert_new, put, update_each
 from models.organisations import (
     Branch,
@@ -44,6 +45,7 @@ from models.outbox import (
     not_left,
 )
 from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
+from models.pictures import Picture, PictureOf
 from models.publicity import PublicityItem, PublicityRow, Unit
 from models.sending import Campaign, CampaignState, Consent, OptOut, Pace, Quota, RegisteredTemplate, TemplateKind
 from models.switches import Switch
@@ -81,6 +83,7 @@ __all__ = [
     "Conversation",
     "County",
     "Credential",
+    "DataKey",
     "Database",
     "Due",
     "DueState",
@@ -89,6 +92,7 @@ __all__ = [
     "GatheringState",
     "InboxMessage",
     "Invite",
+    "KeyUse",
     "Labelled",
     "Lease",
     "LiaisonPoint",
@@ -105,6 +109,8 @@ __all__ = [
     "PartyGroup",
     "PartyGroupMember",
     "Person",
+    "Picture",
+    "PictureOf",
     "Post",
     "Presence",
     "PublicityItem",
@@ -114,6 +120,8 @@ __all__ = [
     "RegisteredTemplate",
     "Role",
     "SavedAudience",
+    "ScanLogin",
+    "ScanState",
     "SendState",
     "SpecialDay",
     "Station",

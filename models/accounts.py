@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, Encrypted, text
+from models.base import Base, Encrypted, Labelled, text, word
 from models.people import Person
 
 
@@ -31,6 +31,8 @@ class Account(Base):
     is_totp_confirmed: Mapped[bool] = mapped_column(default=False)
     # The 30-second step of the last code that was taken: a code is good once.
     totp_step: Mapped[int] = mapped_column(default=0)
+    # The WeChat account that may open this one by scanning; allowed from a session with both factors.
+    scan_openid: Mapped[str | None] = mapped_column(text(64))
     failed: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     # Of the demonstration: it enters only where WeChat is the local one.
@@ -71,3 +73,34 @@ class BackupCode(Base):
     code_index: Mapped[str] = mapped_column(text(64), primary_key=True)
     account_id: Mapped[int] = mapped_column(sa.ForeignKey("accounts.id"), index=True)
     used_at: Mapped[datetime | None]
+
+
+class ScanState(Labelled):
+    """How far somebody has come who logs in by scanning with WeChat. Changed only by compare-and-set."""
+
+    WAITING = "waiting", "等待扫码"
+    SCANNED = "scanned", "已扫码，等待确认"
+    CONFIRMED = "confirmed", "已确认"
+    REFUSED = "refused", "已取消"
+    USED = "used", "已登录"
+
+
+class ScanLogin(Base):
+    """One code shown on one login page, good for two minutes and for the browser it was made for."""
+
+    __tablename__ = "scan_logins"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # What WeChat sends when the code is scanned.
+    scene: Mapped[str] = mapped_column(text(64), unique=True)
+    # The digest of what the browser keeps in its cookie.
+    browser_index: Mapped[str] = mapped_column(text(64), unique=True)
+    state: Mapped[ScanState] = mapped_column(word(ScanState), default=ScanState.WAITING)
+    # What the code says.
+    url: Mapped[str] = mapped_column(text(255))
+    address: Mapped[str] = mapped_column(text(64))
+    browser: Mapped[str] = mapped_column(text(128), default="")
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    openid: Mapped[str | None] = mapped_column(text(64), index=True)
+    account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("accounts.id"))

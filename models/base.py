@@ -110,6 +110,11 @@ def text(length: int) -> sa.types.TypeEngine[str]:
     )
 
 
+def blob() -> sa.types.TypeEngine[bytes]:
+    """Bytes, up to sixteen megabytes of them."""
+    return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+
+
 def word(kind: type[Labelled]) -> sa.Enum:
     """A column that holds one labelled word, as its stored value, checked by the database."""
     return sa.Enum(

@@ -80,7 +80,9 @@ class Consultation(Base):
     asked_at: Mapped[datetime] = mapped_column(index=True)
     taken_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
-    closed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    # Since then neither its words nor whose it was are kept.
+    erased_at: Mapped[datetime | None]
     rating: Mapped[int | None]
 
     county: Mapped[County] = relationship(lazy="raise")

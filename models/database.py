@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from models.base import Base
-from models.vault import Vault
+from models.keys import DataKey, KeyUse
+from models.vault import Stored, Vault
 
 
 class Database:
@@ -26,6 +27,7 @@ class Database:
         self.engine = sa.create_engine(self.url, **options)
         self.engine.dialect.vault = vault  # type: ignore[attr-defined]
         self.vault = vault
+        vault.read_from(self._data_keys)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # SQLite has one writer. Waiting for it here is fair; its own waiting is a lottery of short sleeps.
         self._one_writer = threading.RLock() if self.is_sqlite else None
@@ -54,6 +56,16 @@ class Database:
             # What was read stays readable: a rollback would empty every row that is still held.
             session.expunge_all()
             session.rollback()
+
+    def _data_keys(self) -> list[Stored]:
+        """The stored keys, the oldest first; none while there is no table yet. Read over a connection of its own: it
+        happens within somebody's transaction."""
+        aside = sa.create_engine(self.url, poolclass=sa.NullPool)
+        with aside.connect() as connection:
+            if not sa.inspect(connection).has_table(DataKey.__tablename__):
+                return []
+            rows = connection.execute(sa.select(DataKey.use, DataKey.wrapped).order_by(DataKey.id)).all()
+        return [(use is KeyUse.INDEX, bytes.fromhex(wrapped)) for use, wrapped in rows]
 
     def refresh_statistics(self) -> None:
         """Let the database count its rows after many were added at once; until then it plans for empty tables."""

@@ -97,6 +97,8 @@ class Notice(Base):
     # Which of our two accounts sends it: "official", or "mini" for the mini program.
     app: Mapped[str] = mapped_column(text(16), default="official")
     queued_at: Mapped[datetime]
+    # Since then its words are not kept any more.
+    erased_at: Mapped[datetime | None]
 
 
 class Outgoing(Base):

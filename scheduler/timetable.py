@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from clock import at_beijing, beijing_date, say_date, say_time, say_window
 from config import Settings
-from models import Due, Gathering, GatheringState, NoticeKind, Purpose
+from models import Due, DueState, Gathering, GatheringState, NoticeKind, Purpose, insert_new
 from scheduler import digest, reminders
 from scheduler.clockwork import Asked, Rule
 from services import gatherings, people, retention, rhythm
@@ -25,6 +25,8 @@ LOOK_AHEAD = timedelta(days=2)
 LOOK_BACK = timedelta(days=2)
 PLAN_AT = time(0, 10)
 UPKEEP_AT = time(3, 30)
+#: What is over its term goes in bites, so that messages are written in between.
+UPKEEP_AGAIN = timedelta(minutes=1)
 WATCH_EVERY = timedelta(minutes=10)
 
 
@@ -41,7 +43,7 @@ def rules(settings: Settings) -> list[Rule]:
         Rule("watch", "每十分钟看一遍发送是否正常，不正常就告诉办公室", _often(WATCH_EVERY), _watch(settings)),
         *reminders.rules(settings.sending),
         digest.rule(settings),
-        Rule("upkeep", "每天清理到期的记录（最少数据）", _daily(UPKEEP_AT), _upkeep),
+        Rule("upkeep", "每天清理到期的记录（最少数据）", _daily(UPKEEP_AT), _upkeep(settings)),
     ]
 
 
@@ -148,6 +150,17 @@ def study_day_facts(gathering: Gathering) -> dict[str, str]:
     }
 
 
-def _upkeep(session: Session, dues: list[Due], at: datetime) -> list[str]:
-    done = retention.sweep(session, at)
-    return [done for _ in dues]
+def _upkeep(settings: Settings) -> Act:
+    def act(session: Session, dues: list[Due], at: datetime) -> list[str]:
+        done = retention.sweep(session, settings.privacy, at)
+        if done.is_more:
+            _ask_again(session, "upkeep", at + UPKEEP_AGAIN)
+        return [done.says for _ in dues]
+
+    return act
+
+
+def _ask_again(session: Session, rule: str, due_at: datetime) -> None:
+    """Another turn for a rule that did not come to its end; it is decided like any other."""
+    row = {"rule": rule, "subject": "all", "due_at": due_at, "not_after": due_at + timedelta(hours=24)}
+    insert_new(session, Due, [row | {"state": DueState.WAITING, "decided_at": None, "note": ""}])

@@ -95,7 +95,7 @@ def reset(session: Session, account: Account, at: datetime, *, by: int | None) -
     """A new first password; the second factor is set up anew, every session ends. Also opens a closed account."""
     password = passwords.first()
     account.password, account.must_change = passwords.seal(password), True
-    account.totp_secret, account.is_totp_confirmed = None, False
+    account.totp_secret, account.is_totp_confirmed, account.scan_openid = None, False, None
     account.failed, account.locked_until, account.closed_at = 0, None, None
     session.execute(sa.delete(BackupCode).where(BackupCode.account_id == account.id))
     logins.end_sessions(session, account, at, by=by)

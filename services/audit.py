@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from errors import Misunderstood
+from errors import Misunderstood, RuleBroken
 from models import AuditEntry, AuditSeal, Switch
 
-__all__ = ["AuditEntry", "Report", "note", "opened_for_restore", "reason", "seal", "verify"]
+__all__ = ["AuditEntry", "Report", "guard", "is_guarded", "note", "opened_for_restore", "reason", "seal", "verify"]
 
 START = "0" * 64
 #: Sealed in one transaction.
@@ -138,6 +139,37 @@ def _break(previous: str, expected: int, row: Any) -> str:
     if _digest(previous, row) != row.digest:
         return f"第 {row.position} 环：审计记录 {row.entry_id} 与封存时不同。"
     return ""
+
+
+#: Where each kind of database lists its triggers; ours begin with the name of the table they guard.
+_TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+    "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
+}
+
+
+def is_guarded(session: Session) -> bool:
+    """Whether triggers keep the audit from being changed; some MySQL servers do not let us make any."""
+    names = session.scalars(sa.text(_TRIGGERS[session.get_bind().dialect.name])).all()
+    guarded = (AuditEntry.__tablename__, AuditSeal.__tablename__)
+    return all(any(name.startswith((f"{table}_no_", f"{table}_stays")) for name in names) for table in guarded)
+
+
+def guard(connection: sa.Connection) -> None:
+    """Make the triggers that a MySQL server did not allow when the tables were made. Raises RuleBroken if it still does
+    not; the other databases always have theirs."""
+    opened = f"SELECT 1 FROM {Switch.__tablename__} WHERE name = '{RESTORING}' AND is_on"  # noqa: S608 - our own words
+    for table in (AuditEntry.__tablename__, AuditSeal.__tablename__):
+        for act in ("update", "delete"):
+            refuse = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'audit rows are never changed'"
+            body = f"BEGIN IF NOT EXISTS ({opened}) THEN {refuse}; END IF; END"
+            try:
+                connection.execute(
+                    sa.text(f"CREATE OR REPLACE TRIGGER {table}_no_{act} BEFORE {act} ON {table} FOR EACH ROW {body}")
+                )
+            except OperationalError as error:
+                raise RuleBroken(f"数据库还是不让建触发器：{error.orig}") from None
 
 
 @contextmanager

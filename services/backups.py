@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 #: Who holds what right now, and WeChat's passing token: in a copy they would be wrong, and are made anew.
 LEFT_OUT = frozenset({"leases", "credentials"})
 #: Tables that a database has filled before anybody has used it.
-SEEDED = frozenset({"day_exceptions", "paces"})
+SEEDED = frozenset({"day_exceptions", "paces", "data_keys"})
 #: What triggers guard, in the order in which it can be emptied.
 AUDIT = ("audit_seals", "audit")
 
@@ -64,12 +64,17 @@ class Manifest:
 
     def fits(self, vault: Vault) -> bool:
         """Whether this installation's key opens what is encrypted in the backup."""
-        return self.key_fingerprint == fingerprint(vault)
+        return self.key_fingerprint in fingerprints(vault)
 
 
 def fingerprint(vault: Vault) -> str:
     """Tells two secret keys apart and tells nothing else about them."""
-    return vault.index("key fingerprint")[:16]
+    return fingerprints(vault)[0]
+
+
+def fingerprints(vault: Vault) -> list[str]:
+    """That of the present secret, then of those that were in use before it."""
+    return [key[:16] for key in vault.signing_keys("key fingerprint")]
 
 
 # --- writing -------------------------------------------------------------------------------------------------
@@ -127,7 +132,7 @@ def _snapshot(database: Database) -> sa.Connection:
 
 def _kind(of: sa.types.TypeEngine[Any]) -> str:
     match of:
-        case Encrypted():
+        case Encrypted() | sa.LargeBinary():
             return "bytes"
         case Instant():
             return "instant"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +27,7 @@ from models import (
     Matter,
     Notice,
     NoticeKind,
+    Outgoing,
     Step,
     Urgency,
     Wish,
@@ -40,7 +42,10 @@ LONGEST_WORDS = 1000
 #: A rating this low is looked at by the office (F096).
 LOW_RATING = 2
 OVER = (CaseState.CLOSED, CaseState.WITHDRAWN)
-ERASED = "（内容已由本人删除）"
+ERASED = "（内容已删除）"
+AT_REQUEST = "本人要求"
+#: Stands where an account stood that may not be known any more.
+GONE = "gone:"
 
 #: The names that a case is shown with; relationships are never loaded behind one's back.
 WITH_NAMES = (joinedload(Consultation.county), joinedload(Consultation.station), joinedload(Consultation.lawyer))
@@ -323,8 +328,9 @@ def rate(session: Session, case: Consultation, rating: int, words: str | None, a
         outbox.tell(session, NoticeKind.CASE_UPDATE, f"case:{case.number}:rated", facts, told, at)
 
 
-def erase(session: Session, case: Consultation, at: datetime) -> None:
-    """Take the words out of a case that is over, on its citizen's request; the figures stay (F100)."""
+def erase(session: Session, case: Consultation, at: datetime, why: str = AT_REQUEST) -> None:
+    """Take the words out of a case that is over, on its citizen's request or at the end of its term; the figures stay
+    (F100)."""
     if case.state not in OVER:
         raise RuleBroken(
             f"{case.number} {case.state.label}，还在办理。结案以后可以删除；不想办了请先回复“撤回 {case.number}”。"
@@ -338,7 +344,21 @@ def erase(session: Session, case: Consultation, at: datetime) -> None:
     for notice in session.scalars(sa.select(Notice).where(Notice.campaign.startswith(f"case:{case.number}:news:"))):
         facts = json.loads(notice.facts)
         notice.facts = json.dumps({**facts, "text": ERASED}, ensure_ascii=False)
-    audit.note(session, at, None, "case.erased", f"case:{case.number}", "本人要求")
+    case.erased_at = at
+    audit.note(session, at, None, "case.erased", f"case:{case.number}", why)
+
+
+def forget_whose(session: Session, case: Consultation) -> None:
+    """Nobody can tell any more who asked: the case and the messages about it name somebody who is not there."""
+    gone, openid = GONE + secrets.token_hex(12), case.openid
+    about = Outgoing.campaign.startswith(f"case:{case.number}:", autoescape=True)
+    session.execute(
+        sa.update(Outgoing)
+        .where(about, Outgoing.openid == openid)
+        .values(openid=gone, person_id=None, recipient=f"openid:{gone}")
+        .execution_options(synchronize_session=False)
+    )
+    case.openid = gone
 
 
 def is_erased(history: list[CaseStep]) -> bool:

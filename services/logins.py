@@ -67,8 +67,8 @@ def _locked(until: datetime, at: datetime) -> str:
     return f"连续输错 {MAX_FAILED} 次，账号锁定到{when}（北京时间）。到时再试，或请管理员重置。"
 
 
-def enter(session: Session, account: Account, where: Where, at: datetime) -> str:
-    """After the right password: a new session that still wants the second factor. Returns its token."""
+def enter(session: Session, account: Account, where: Where, at: datetime, act: str = "account.password_right") -> str:
+    """After the right password, or a yes on the phone: a new session that is not open yet. Returns its token."""
     token = secrets.token_urlsafe(32)
     session.add(
         AccountSession(
@@ -76,7 +76,7 @@ def enter(session: Session, account: Account, where: Where, at: datetime) -> str
             address=where.address[:64], browser=where.browser[:128],
         )
     )  # fmt: skip
-    audit.note(session, at, account.person_id, "account.password_right", f"account:{account.name}", where.address)
+    audit.note(session, at, account.person_id, act, f"account:{account.name}", where.address)
     return token
 
 

@@ -42,7 +42,21 @@ from services.sending import preferences
 from services.sending.outbox import Recipient
 
 ERASED = "本人要求删除"
-GONE = "gone:"
+#: Columns that name an account.
+OPENIDS = frozenset({"openid", "scan_openid", "used_by"})
+#: Columns that name a person who did something for the society; what they did is its record, not theirs.
+ACTED = frozenset({"author_id", "decided_by", "by_person_id", "lawyer_id", "saved_by", "made_by", "moved_by"})
+#: Tables that have a place of their own in what is shown.
+SHOWN = frozenset(
+    {
+        "affiliations", "attendances", "audit", "binding_claims", "consultations", "conversations", "followers", "inbox",
+        "outbox", "posts",
+    }
+)  # fmt: skip
+#: Not words about anybody: what opens a door.
+NEVER_SHOWN = frozenset({"password", "totp_secret", "token_index", "code_index", "browser_index", "scene", "url"})
+#: Of one table; nobody has more than this of anything but messages.
+MOST_SHOWN = 1000
 NOTHING = "没有关于这个微信账号的任何记录。请核对 OPENID。"
 
 
@@ -66,6 +80,7 @@ def export(session: Session, openid: str, at: datetime) -> dict[str, Any]:
         "declined": [topic.label for topic in preferences.of(session, Recipient(person_id, openid).key)],
         "binding_claims": [_row(row) for row in _all(session, BindingClaim, BindingClaim.openid == openid)],
         "audit": _looks(session, openid, person_id),
+        "elsewhere": _elsewhere(session, openid, person_id),
     }
     audit.note(session, at, person_id, "privacy.export", f"openid:{openid}")
     return told
@@ -142,6 +157,23 @@ def _notices(session: Session, openid: str, person_id: int | None) -> list[dict[
     ]  # fmt: skip
 
 
+def _elsewhere(session: Session, openid: str, person_id: int | None) -> dict[str, list[dict[str, Any]]]:
+    """Every row of another table that names the account or the person, found from the tables, so that none is missed."""
+    found = {}
+    for table in Base.metadata.sorted_tables:
+        named = [table.c[name] == openid for name in OPENIDS & set(table.columns.keys())]
+        if person_id is not None and "person_id" in table.columns:
+            named.append(table.c.person_id == person_id)
+        if not named or table.name in SHOWN:
+            continue
+        shown = [column for column in table.columns if column.name not in NEVER_SHOWN]
+        rows = session.execute(sa.select(*shown).where(sa.or_(*named)).limit(MOST_SHOWN)).mappings()
+        told = [{name: _plain(value) for name, value in row.items()} for row in rows]
+        if told:
+            found[table.name] = told
+    return found
+
+
 def _looks(session: Session, openid: str, person_id: int | None) -> list[dict[str, Any]]:
     subjects = [f"openid:{openid}"] + ([f"person:{person_id}"] if person_id is not None else [])
     rows = _all(session, AuditEntry, AuditEntry.subject.in_(subjects), AuditEntry.id)
@@ -160,6 +192,8 @@ def _row(row: Base, but: Iterable[str] = ()) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Labelled):
         return value.label
+    if isinstance(value, bytes):
+        return f"{len(value)} 字节"
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -214,7 +248,7 @@ def _anonymise(session: Session, openid: str, at: datetime) -> int:
 
     Whoever writes to us again begins as somebody new.
     """
-    name = GONE + secrets.token_hex(12)
+    name = consultations.GONE + secrets.token_hex(12)
     preferences.forget(session, Recipient(None, openid).key)
     session.execute(
         sa.update(Follower)
@@ -226,7 +260,7 @@ def _anonymise(session: Session, openid: str, at: datetime) -> int:
     )
     changed = 0
     for table in Base.metadata.sorted_tables:
-        for column in {"openid", "used_by"} & set(table.columns.keys()):
+        for column in OPENIDS & set(table.columns.keys()):
             changed += _deleted(session, sa.update(table).where(table.c[column] == openid).values({column: name}))
     session.expire_all()
     return changed

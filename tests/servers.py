@@ -84,18 +84,24 @@ def postgres(durable: bool = True) -> Iterator[Url]:
 
 
 @contextmanager
-def mariadb(durable: bool = True) -> Iterator[Url]:
+def mariadb(durable: bool = True, binary_log: bool = False) -> Iterator[Url]:
     server = _program("mariadbd") or _program("mysqld")
     install = _program("mariadb-install-db") or _program("mysql_install_db")
     if server is None or install is None:
         raise Missing("MariaDB: 没有找到 mariadbd；apt-get install mariadb-server")
     with _room() as room:
         data, log, socket = room / "data", room / "log", room / "socket"
-        common = ["--no-defaults", f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else [])]
+        common = [
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--tmpdir={room}",
+            *(["--user=root"] if os.geteuid() == 0 else []),
+        ]
         options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
         _run([install, *common, *options], log)
         listening = [f"--socket={socket}", "--skip-networking", f"--pid-file={room / 'pid'}"]
-        command: Command = [server, *common, *listening, "--character-set-server=utf8mb4", "--skip-log-bin"]
+        command: Command = [server, *common, *listening, "--character-set-server=utf8mb4"]
+        command += ["--log-bin=binlog", "--server-id=1"] if binary_log else ["--skip-log-bin"]
         if not durable:
             command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]
 

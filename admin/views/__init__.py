@@ -20,6 +20,7 @@ from admin.views import (
     organisations,
     party_groups,
     people,
+    pictures,
     reports,
     rules,
     search,
@@ -27,13 +28,14 @@ from admin.views import (
     station_keeping,
     stations,
     tasks,
+    templates,
     today,
 )
 from admin.views.context import Console
 
 PAGES = (
-    today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
-    gatherings, figures, tasks, audit, accounts, rules,
+    today, search, branches, people, stations, pictures, cases, broadcasts, drafting, sending, reports,
+    gatherings, figures, tasks, audit, accounts, templates, rules,
     mine, organisations, lifecycle, party_groups, coverage, station_keeping, brands,
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from flask import Blueprint, render_template, request
 
 from admin import pages as paging
-from admin.acts import GROUPS
+from admin.acts import ACTS, GROUPS
 from admin.guard import section
 from admin.navigation import AUDIT
 from admin.views.context import Console
@@ -23,14 +23,14 @@ def register(pages: Blueprint, console: Console) -> None:
             name: request.args.get(name, "").strip()[:64] for name in ("group", "person", "subject", "from", "to")
         }
         since, until = _start(asked["from"]), _start(asked["to"], days=1)
-        acts = GROUPS.get(asked["group"], ("", ()))[1]
+        acts = (asked["group"],) if asked["group"] in ACTS else GROUPS.get(asked["group"], ("", ()))[1]
         question = audit_lists.matching(acts, asked["person"], asked["subject"], since, until)
         with console.database.reading() as session:
             page = paging.page(session, question, "条记录")
             rows = session.execute(question.offset(page.start).limit(paging.SIZE)).all()
             return render_template(
                 "console/audit.html", page=page, rows=rows, asked=asked, last=audit_lists.last_seal(session),
-                groups=[(key, label) for key, (label, _acts) in GROUPS.items()],
+                groups=[*((key, f"【{label}】") for key, (label, _acts) in GROUPS.items()), *ACTS.items()],
             )  # fmt: skip
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from clock import Now
 from config import Settings
-from models import Database
+from models import Database, RegisteredTemplate
+from services.findings import Finding
 from services.sending import ladder, quotas
 from services.sending.forecast import Means
 
@@ -49,7 +50,12 @@ class Console:
     database: Database
     now: Now
     wording: Wording
+    #: Holds the configured templates against those that WeChat has.
+    check_templates: Callable[[list[RegisteredTemplate]], Iterator[Finding]]
     rules: tuple[Reason, ...] = ()
+    #: Asks WeChat for a code that scans as a scene, good for so many seconds: the address to draw. None where the
+    #: account cannot make any. Raises AssistantError.
+    scan_code: Callable[[str, int], str] | None = None
 
     @property
     def means(self) -> Means:

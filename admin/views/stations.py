@@ -6,10 +6,11 @@ from flask import Blueprint, render_template, request
 
 from admin import pages as paging
 from admin.guard import section, visitor
-from admin.navigation import STATIONS, STATIONS_CHANGE
+from admin.navigation import PICTURES, STATIONS, STATIONS_CHANGE
 from admin.views.context import Console
 from clock import beijing_date
-from services import figures, scope, station_keeping, station_lists, stations
+from models import PictureOf
+from services import figures, pictures, scope, station_keeping, station_lists, stations
 from services.rhythm import calendar
 
 
@@ -47,4 +48,6 @@ def register(pages: Blueprint, console: Console) -> None:
                 branch=station_lists.branch_of(session, found), offers=stations.offers(found),
                 closures=station_keeping.closures(session, found.id),
                 may_keep=seen.keeps_county(found.county_id) and bool(seen.roles & STATIONS_CHANGE.roles),
+                pictures=pictures.of(session, PictureOf.STATION, found.id),
+                may_picture=bool(seen.roles & PICTURES.roles),
             )  # fmt: skip

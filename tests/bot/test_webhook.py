@@ -164,3 +164,26 @@ def test_no_signed_body_whatever_makes_an_error_of_ours(plain_house, body):
 @pytest.fixture
 def plain_house(open_house):
     return open_house(mode="plain")
+
+
+def test_a_phone_that_sends_without_end_is_told_to_wait_and_nobody_else_is(open_house):
+    """F138: what comes too fast is neither stored nor handled."""
+    house = open_house(messages_per_minute=10)
+    zhang_wei, li_na = house.phone("张伟"), house.phone("李娜")
+    said = [zhang_wei.says("帮助") for _ in range(12)]
+    assert all(answer.startswith("可以办的事") for answer in said[:10])
+    assert said[10] == said[11] == "发消息太频繁了，请等 60 秒再试。刚才这一次没有执行。情况紧急请直接拨打 110。"
+    assert li_na.says("签到").startswith("签到成功")
+    with house.database.reading() as session:
+        taken = sa.select(sa.func.count()).where(InboxMessage.openid == zhang_wei.openid)
+        assert session.scalar(taken) == 10
+    house.now("2026-11-27T09:01")
+    assert zhang_wei.says("签到").startswith("签到成功")
+
+
+def test_what_wechat_reports_by_itself_does_not_count(open_house):
+    house = open_house(messages_per_minute=10)
+    zhang_wei = house.phone("张伟")
+    for n in range(20):
+        zhang_wei.event("TEMPLATESENDJOBFINISH", MsgID=str(n), Status="success")
+    assert zhang_wei.says("签到").startswith("签到成功")

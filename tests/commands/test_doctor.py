@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 import config
 from commands import checks_here, checks_wechat
-from commands.findings import Mark
 from models import Person
+from services.findings import Mark
 from tests.conftest import SECRET, settings
 
 REAL = "https://api.weixin.qq.com"
@@ -161,7 +161,7 @@ def test_a_key_that_does_not_open_what_is_there_is_wrong(healthy, typed, monkeyp
     with healthy.database.transaction() as session:
         session.add(Person(name="某人", phone="19900001111"))
     monkeypatch.setenv("BOT_SERVER__SECRET_KEY", "another secret, also forty characters long")
-    assert "✗ 密钥：有内容是用另一把密钥加密的" in typed("doctor").out
+    assert "✗ 密钥：数据库里的内容是用另一个 server.secret_key 加密的" in typed("doctor").out
 
 
 def test_redis_that_does_not_answer_is_wrong():

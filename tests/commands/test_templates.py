@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 import config
-from commands import checks_templates
-from commands.findings import Mark
 from models import AuditEntry, RegisteredTemplate, TemplateKind
+from scheduler import template_checks
+from services.findings import Mark
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def there(kind=TemplateKind.TEMPLATE, content="主题:{{thing1.DATA}}\n时间:{{
 
 def wrong(block, notice, template_id, fields, **registered):
     we = config.WeChat(**{block: {notice: config.Template(id=template_id, fields=fields)}})
-    found = checks_templates.check(we, there(**registered))
+    found = template_checks.check(we, there(**registered))
     return [finding.says for finding in found if finding.mark is Mark.BAD]
 
 

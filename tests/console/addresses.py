@@ -18,6 +18,8 @@ from models import (
     Outgoing,
     PartyGroup,
     Person,
+    Picture,
+    PictureOf,
     Post,
     Role,
     SendState,
@@ -25,17 +27,20 @@ from models import (
     Township,
     Village,
 )
+from services import pictures
 from tests.console import sent
 from tests.console.conftest import Office
+from tests.photographs import photo
 
-#: Before the login, or on the way; they have tests of their own.
-DOORS = {"console.static", "console.enter", "console.code", "console.password", "console.phone"}
+#: Before the login, on the way, or no page; they have tests of their own.
+DOORS = {"console.picture", "console.static", "console.enter", "console.code", "console.password", "console.phone"}
 NOWHERE = "console.unknown"
 
 
 def of(office: Office) -> dict[str, str]:
     """Endpoint → an address that the city office may open."""
     sent.ensure(office)
+    _picture(office)
     with office.database.reading() as session:
         examples = _examples(session)
     rules = [rule for rule in office.app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
@@ -45,6 +50,14 @@ def of(office: Office) -> dict[str, str]:
             rule.endpoint: rule.build({name: examples[name] for name in rule.arguments})[1]  # type: ignore[index]
             for rule in sorted(pages, key=lambda rule: rule.rule)
         }
+
+
+def _picture(office: Office) -> None:
+    """The first station shows something."""
+    with office.database.transaction() as session:
+        station = session.scalar(sa.select(sa.func.min(Station.id)))
+        if not pictures.of(session, PictureOf.STATION, station):
+            pictures.add(session, PictureOf.STATION, station, photo(), "服务站大门", office.clock.at, by=None)
 
 
 def _examples(session: Session) -> dict[str, object]:
@@ -74,6 +87,7 @@ def _examples(session: Session) -> dict[str, object]:
         "gathering_id": session.scalar(
             sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)
         ),
+        "picture_id": session.scalar(sa.select(sa.func.min(Picture.id))),
         "number": session.scalar(sa.select(Consultation.number).order_by(Consultation.id.desc()).limit(1)),
         "broadcast_id": session.scalar(waiting.order_by(Broadcast.id).limit(1)),
         "key": row.campaign,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,12 +12,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser
 
 import app
 from demo import logins as demo_logins
 from models import Account, Database, Vault
 from services import second_factor
 from tests.conftest import LOADED_AT, SECRET, Clock, settings
+from tests.console.browser import Missing, browser
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +85,14 @@ def office(office_stage: Path, tmp_path: Path) -> Iterator[Office]:
     office = Office(app.make(settings(f"sqlite:///{path}"), clock), clock)
     yield office
     office.database.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser for the tests of one file; where none is installed, that is said."""
+    try:
+        with browser() as opened:
+            yield opened
+    except Missing as missing:
+        warnings.warn(f"NOT TESTED IN A BROWSER: {missing}", stacklevel=1)
+        pytest.skip(str(missing))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,20 +21,10 @@ from services import passwords
 from simulator.phone import LocalWeChat
 from tests.conftest import FRIDAY, Clock, settings
 from tests.console import sent
-from tests.console.browser import Missing, at_width, browser, log_in, overflow, served
+from tests.console.browser import at_width, log_in, overflow, served
 from tests.console.conftest import Office
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(400)]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    try:
-        with browser() as opened:
-            yield opened
-    except Missing as missing:
-        warnings.warn(f"NOT TESTED IN A BROWSER: {missing}", stacklevel=1)
-        pytest.skip(str(missing))
 
 
 @pytest.fixture

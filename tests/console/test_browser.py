@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -14,23 +13,13 @@ from models import AuditEntry, Branch, County
 from services import accounts
 from tests.conftest import Clock
 from tests.console import addresses, shots
-from tests.console.browser import WIDTHS, Missing, at_width, browser, log_in, overflow, served
+from tests.console.browser import WIDTHS, at_width, log_in, overflow, served
 from tests.console.conftest import Office
 
 # Some tests open every page three times, on whatever machine.
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(400)]
 #: What axe calls serious or worse is a person who cannot go on.
 GRAVE = {"serious", "critical"}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    try:
-        with browser() as opened:
-            yield opened
-    except Missing as missing:
-        warnings.warn(f"NOT TESTED IN A BROWSER: {missing}", stacklevel=1)
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
@@ -259,4 +248,12 @@ def test_a_checker_finds_no_serious_barrier_on_any_page(office, enter, url, seen
     for path in ("/console/", "/console/people", "/console/consultations"):
         phone.goto(url + path)
         look(phone, f"390 {path}")
+    # In large type, where words are wider and colours the same.
+    page.get_by_role("button", name="大字").click()
+    for endpoint, path in addresses.of(office).items():
+        page.goto(url + path)
+        assert page.evaluate("document.documentElement.classList.contains('large')"), endpoint
+        look(page, f"large {endpoint}")
+        if overflow(page) > 0:
+            found[f"wide {endpoint}"] = overflow(page)
     assert found == {}

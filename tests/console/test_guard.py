@@ -31,6 +31,7 @@ from models import (
     Outgoing,
     PartyGroup,
     Person,
+    PictureOf,
     Post,
     Role,
     Station,
@@ -40,10 +41,11 @@ from models import (
     Village,
     Wish,
 )
-from services import scope
+from services import pictures, scope
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
 from tests.console import addresses
+from tests.photographs import photo
 
 HOME, ELSEWHERE = "金水区", "登封市"
 ROLES = {
@@ -94,6 +96,8 @@ def office(office):
         )  # fmt: skip
         far = sa.select(Branch.id).join(County, County.id == Branch.county_id).where(County.name == ELSEWHERE)
         session.add(PartyGroup(branch_id=session.scalar(far.limit(1)), name="外县党小组"))
+        elsewhere = sa.select(Station.id).join(County).where(County.name == ELSEWHERE).limit(1)
+        pictures.add(session, PictureOf.STATION, session.scalar(elsewhere), photo(), "外县的门", at, by=None)
     return office
 
 
@@ -108,6 +112,8 @@ def foreign(office) -> dict[str, object]:
             return session.scalar(question.where(County.name == ELSEWHERE).limit(1))
 
         county = (County, County.id == Branch.county_id)
+        station = one(Station.id, (County, County.id == Station.county_id))
+        [shown] = pictures.of(session, PictureOf.STATION, station)
         return {
             "branch_id": one(Branch.id, county),
             "county_id": session.scalar(sa.select(County.id).where(County.name == ELSEWHERE)),
@@ -118,7 +124,9 @@ def foreign(office) -> dict[str, object]:
             "organisation_id": one(Organisation.id, (County, County.id == Organisation.county_id)),
             "group_id": one(PartyGroup.id, (Branch, Branch.id == PartyGroup.branch_id), county),
             "person_id": person_of(session, ELSEWHERE),
-            "station_id": one(Station.id, (County, County.id == Station.county_id)),
+            "station_id": station,
+            "picture_id": shown.id,
+            "picture": shown.name,
             "gathering_id": one(Gathering.id, (Branch, Branch.id == Gathering.branch_id), county),
             "number": "ZX261125-0001",
             "key": f"study_day:{ELSEWHERE}",

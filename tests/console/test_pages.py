@@ -29,11 +29,12 @@ from models import (
     NoticeKind,
     Person,
     Step,
+    TemplateKind,
     Urgency,
     Wish,
 )
 from services import switches
-from services.sending import outbox
+from services.sending import outbox, templates
 from services.sending.outbox import Letter
 from tests.console import addresses
 
@@ -328,6 +329,48 @@ def test_the_audit_is_searched_and_openids_are_cut_short(office):
     assert "oSimWangFang" not in page
     assert "登录 account:office" not in page
     assert "登录 account:office" in text(visitor.open("/console/audit?group=entering&person=赵敏"))
+    # One act alone, in a span of days.
+    assert "oSimWa…" in text(visitor.open("/console/audit?group=people.claim&from=2026-11-27&to=2026-11-27"))
+    assert "oSimWa…" not in text(visitor.open("/console/audit?group=people.claim&from=2026-11-28"))
+    assert "oSimWa…" not in text(visitor.open("/console/audit?group=people.bind"))
+
+
+def sync_templates(office, **changes):
+    """As `templates sync` would: what WeChat has, with some of it otherwise."""
+    content = "主题：{{thing1.DATA}}\n时间：{{time2.DATA}}\n支部：{{thing3.DATA}}\n提示：{{thing4.DATA}}"
+    row = {"kind": TemplateKind.TEMPLATE, "title": "党员学习日通知", "content": content, "example": ""}
+    with office.database.transaction() as session:
+        templates.sync(session, {"SIM-study-day-notice": row | changes, "unused-one": row}, office.clock.at)
+
+
+def test_the_templates_stand_beside_what_wechat_has_and_problems_in_words(office):
+    visitor = office.visitor("office")
+    assert "还没有读过公众号的模板" in text(visitor.open("/console/templates"))
+    sync_templates(office)
+    page = text(visitor.open("/console/templates"))
+    assert "thing1 主题 {topic}" in page
+    assert "2026-11-27 09:00 读来的" in page
+    assert "账号里没有 SIM-notice" in page
+    assert "党员学习日通知 unused-one" in page
+    sync_templates(office, content="主题：{{thing1.DATA}}\n地点：{{thing9.DATA}}")
+    page = text(visitor.open("/console/templates"))
+    assert "字段 thing9 没有填，微信会拒收" in page
+    assert "thing9 地点 ✕ 没有填" in page
+    assert "time2 ✕ 模板里没有 {time}" in page
+
+
+def test_each_notice_says_where_it_goes(office):
+    page = text(office.visitor("auditor").open("/console/templates"))
+    assert "稍后答复 ✓ 客服消息 对方 48 小时内来过消息" in page
+    assert "– 订阅通知 没有配置模板" in page
+    assert "借用“工作通知”的模板" in page
+    assert office.visitor("county").open("/console/templates").status_code == 404
+
+
+def test_the_rules_say_how_long_everything_is_kept(office):
+    page = text(office.visitor("office").open("/console/settings"))
+    assert "咨询的文字、答复和是谁问的 结案或撤回后 365 天" in page
+    assert "privacy.consultation_days" in page
 
 
 def _is_known(act: str) -> bool:

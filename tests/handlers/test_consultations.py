@@ -61,6 +61,15 @@ def test_a_citizen_asks_in_five_questions_without_registration(chat: Chat) -> No
     assert said(chat, Step.ASKED) == ["工资拖欠三个月。\n老板失联"]
 
 
+def test_what_the_words_are_for_is_said_before_they_are_asked_for(chat: Chat) -> None:
+    """P5, F100: the purpose, who reads them, how they are kept, how they go; and not to write more than is needed."""
+    asked = chat.says(CITIZEN, "咨询", "1", "金水区", "1", "1")
+    assert asked.startswith("最后，请用自己的话说说情况")
+    for told in ("只用来解答这个问题", "只有承办人看得到", "加密保存", "即可删除", "不用写真实姓名"):
+        assert told in asked
+    assert said(chat, Step.ASKED) == [], "nothing is kept before that"
+
+
 @pytest.mark.parametrize("word", ["法律咨询", "我要咨询", "求助", "4", "咨询。", "zixun"])
 def test_the_consultation_opens_by_any_of_its_names(chat: Chat, word: str) -> None:
     reply = chat.says(CITIZEN, word)
@@ -397,7 +406,7 @@ def test_a_closed_case_is_erased_on_request(chat: Chat) -> None:
     assert "不能恢复" in chat.says(CITIZEN, f"删除 {number}")
     assert chat.says(CITIZEN, "2") == "没有删除。"
     assert "已删除" in chat.says(CITIZEN, f"删除 {number}", "1")
-    assert "（内容已由本人删除）" in chat.says(CITIZEN, f"查询 {number}")
+    assert "（内容已删除）" in chat.says(CITIZEN, f"查询 {number}")
     assert "先投诉" not in chat.says(CHEN, f"看 {number}")
     assert chat.says(STRANGER, f"删除 {number}") == NOT_YOURS
 

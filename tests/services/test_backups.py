@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 import schema
 from errors import RuleBroken
-from models import Base, Database, Outgoing, SendState, Vault
-from services import backups, switches
+from models import Base, Database, Outgoing, Person, SendState, Vault
+from services import backups, keys, switches
 from tests import servers
 from tests.conftest import SECRET
 
@@ -160,6 +160,25 @@ def test_what_was_being_sent_is_unknown_in_the_copy(database, tmp_path):
 def test_the_fingerprint_tells_keys_apart(database):
     assert backups.fingerprint(database.vault) == backups.fingerprint(Vault(SECRET))
     assert backups.fingerprint(database.vault) != backups.fingerprint(Vault(SECRET + "!"))
+
+
+def test_a_rotated_backup_is_read_in_another_house_with_its_secret_or_as_a_former_one(database, tmp_path):
+    """The keys travel with the backup, wrapped: the secret of its day opens it, also beside a new one."""
+    with database.transaction() as session:
+        keys.rotate(session, database.vault, AT)
+    database.vault.forget()
+    for _done in keys.reseal(database):
+        pass
+    file = tmp_path / "backup.zip"
+    manifest = backed_up(database, file)
+    assert manifest.fits(Vault("a new secret, which is forty letters long", SECRET))
+    assert not manifest.fits(Vault("a new secret, which is forty letters long"))
+    copy = restored(f"sqlite:///{tmp_path / 'copy.db'}", file)
+    copy.vault.forget()
+    with copy.reading() as session:
+        assert session.scalar(sa.select(Person.phone).where(Person.phone.is_not(None)).limit(1))
+        assert len(keys.every(session)) == 3
+    copy.close()
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])

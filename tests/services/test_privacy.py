@@ -9,6 +9,7 @@ import demo
 from errors import NotFound
 from models import AuditEntry, Base, CaseState, Consultation, Follower, Person
 from services import privacy
+from tests.filling import add_row
 
 WANG_FANG = demo.cast.openid_of("WangFang")
 ZHANG_WEI = demo.cast.openid_of("ZhangWei")
@@ -138,3 +139,50 @@ def export_fails(house, openid):
     with pytest.raises(NotFound):
         export(house, openid)
     return True
+
+
+def naming(of):
+    """Every column of every table that names an account, or a person."""
+    return [
+        (table, column)
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if (of == "openid" and ("openid" in column.name or column.name in privacy.OPENIDS))
+        or (of == "person" and any(key.column.table.name == "people" for key in column.foreign_keys))
+    ]
+
+
+def test_every_column_that_names_a_person_is_shown_to_them_or_is_what_they_did_for_the_society():
+    for table, column in naming("person"):
+        assert column.name == "person_id" or column.name in privacy.ACTED, f"{table.name}.{column.name}"
+
+
+def test_every_table_that_names_an_account_is_shown_and_erased(told):
+    """Found from the tables: a new one cannot be forgotten."""
+    with told.database.transaction() as session:
+        for table, column in naming("openid"):
+            if not session.scalar(sa.select(sa.func.count()).select_from(table).where(column == WANG_FANG)):
+                add_row(session, table, {column.name: WANG_FANG})
+    shown = json.dumps(export(told, WANG_FANG), ensure_ascii=False)
+    for table, _column in naming("openid"):
+        assert table.name in privacy.SHOWN or f'"{table.name}"' in shown, table.name
+    erase(told, WANG_FANG)
+    assert WANG_FANG not in everything(told.database, but={"audit"})
+    with told.database.reading() as session:
+        for table, column in naming("openid"):
+            assert not session.scalar(sa.select(sa.func.count()).select_from(table).where(column == WANG_FANG))
+
+
+def test_what_opens_a_door_is_not_shown(house, zhang_wei):
+    zhang_wei.says("签到")
+    with house.database.transaction() as session:
+        who = session.get_one(Follower, ZHANG_WEI).person_id
+        add_row(
+            session,
+            Base.metadata.tables["accounts"],
+            {"person_id": who, "password": "argon2-secret", "totp_secret": "TOTP-SECRET"},
+        )
+    shown = json.dumps(export(house, ZHANG_WEI), ensure_ascii=False)
+    assert '"accounts"' in shown
+    assert "argon2-secret" not in shown
+    assert "TOTP-SECRET" not in shown

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from bot import fields
-from commands.findings import Finding, Findings, bad, good, note
 from config import Template, WeChat
 from models import NoticeKind, RegisteredTemplate, TemplateKind
 from scheduler import letters
+from services.findings import Finding, Findings, bad, good, note
 
 FIELD = re.compile(r"\{\{\s*(\w+)\.DATA\s*\}\}")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")

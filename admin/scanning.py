@@ -37,8 +37,7 @@ def scan(console: Console) -> Response | str | tuple[str, int]:
         says = "现在取不到登录码，请用密码登录。"
         return render_template("console/login.html", name="", says=says, may_scan=True), 422
     with console.database.transaction() as writing:
-        token = scans.begin(writing, scene, url, came_from(), console.now())
-        row = scans.of_browser(writing, token)
+        row, token = scans.begin(writing, scene, url, came_from(), console.now())
     session[KEPT_AS] = token
     return _page(console, row)
 
@@ -46,19 +45,21 @@ def scan(console: Console) -> Response | str | tuple[str, int]:
 def state(console: Console) -> Response | str:
     """How far it is, asked every two seconds by the page, or by its button where scripts are off."""
     token, at = str(session.get(KEPT_AS, "")), console.now()
-    with console.database.transaction() as writing:
-        row = scans.of_browser(writing, token)
-        entered = scans.enter(writing, row, came_from(), at) if row is not None else None
-    if entered is not None:
-        remember(entered)
-        return _go(onward())
+    with console.database.reading() as reading:
+        row = scans.of_browser(reading, token)
+    if row is not None and row.state is ScanState.CONFIRMED:
+        with console.database.transaction() as writing:
+            entered = scans.enter(writing, row, came_from(), at)
+        if entered is not None:
+            remember(entered)
+            return _go(onward())
     if "HX-Request" not in request.headers:
         return _page(console, row) if row is not None else redirect(url_for("console.enter"))
     return render_template("console/scan_state.html", **_facts(row, console))
 
 
-def _page(console: Console, row: ScanLogin | None) -> str:
-    picture = segno.make(row.url if row else "", error="m").svg_inline(scale=6, border=3)
+def _page(console: Console, row: ScanLogin) -> str:
+    picture = segno.make(row.url, error="m").svg_inline(scale=6, border=3)
     return render_template("console/scan.html", picture=picture, next=onward(), **_facts(row, console))
 
 

@@ -31,16 +31,15 @@ def new_scene() -> str:
     return f"{SCENE}-{secrets.token_hex(16)}"
 
 
-def begin(session: Session, scene: str, url: str, where: Where, at: datetime) -> str:
-    """Note a code that is being shown; returns what the browser keeps."""
+def begin(session: Session, scene: str, url: str, where: Where, at: datetime) -> tuple[ScanLogin, str]:
+    """Note a code that is being shown; with it, what the browser keeps."""
     token = secrets.token_urlsafe(32)
-    session.add(
-        ScanLogin(
-            scene=scene, browser_index=_index(token), state=ScanState.WAITING, url=url[:255],
-            address=where.address[:64], browser=where.browser[:128], made_at=at, expires_at=at + GOOD_FOR,
-        )
+    row = ScanLogin(
+        scene=scene, browser_index=_index(token), state=ScanState.WAITING, url=url[:255],
+        address=where.address[:64], browser=where.browser[:128], made_at=at, expires_at=at + GOOD_FOR,
     )  # fmt: skip
-    return token
+    session.add(row)
+    return row, token
 
 
 def _index(token: str) -> str:

@@ -31,8 +31,9 @@ from models.outbox import (
     Topic,
     not_left,
 )
-from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
+from models.people import Affiliation, BindingClaim, ClaimState, Doubt, Duty, Follower, Invite, Person, Post, Role
 from models.publicity import PublicityItem, PublicityRow, Unit
+from models.roll import Change, ChangeKind, Direction, Flow, Merged, NotSame
 from models.sending import Campaign, CampaignState, Consent, OptOut, Pace, Quota, RegisteredTemplate, TemplateKind
 from models.switches import Switch
 from models.vault import Unreadable, Vault
@@ -59,6 +60,8 @@ __all__ = [
     "CaseNumber",
     "CaseState",
     "CaseStep",
+    "Change",
+    "ChangeKind",
     "Channel",
     "ClaimState",
     "Consent",
@@ -67,8 +70,12 @@ __all__ = [
     "County",
     "Credential",
     "Database",
+    "Direction",
+    "Doubt",
     "Due",
     "DueState",
+    "Duty",
+    "Flow",
     "Follower",
     "Gathering",
     "GatheringState",
@@ -77,6 +84,8 @@ __all__ = [
     "Labelled",
     "Lease",
     "Matter",
+    "Merged",
+    "NotSame",
     "Notice",
     "NoticeKind",
     "OptOut",

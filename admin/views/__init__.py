@@ -11,22 +11,25 @@ from admin.views import (
     broadcasts,
     cases,
     drafting,
+    duplicates,
     figures,
     gatherings,
     mine,
     people,
     reports,
+    roll,
     rules,
     search,
     sending,
     stations,
     tasks,
+    terms,
     today,
 )
 from admin.views.context import Console
 
 PAGES = (
-    today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
+    today, search, branches, people, roll, terms, duplicates, stations, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
     mine,
 )  # fmt: skip

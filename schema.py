@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 import config
 from errors import ConfigurationError
 from models import Database
+from models.people import ONLY_WHERE, has_partial_indexes
 
 
 def _alembic() -> Config:
@@ -51,6 +55,15 @@ def downgrade(database: Database, revision: str) -> None:
     with database.engine.begin() as connection:
         settings.attributes["connection"] = connection
         command.downgrade(settings, revision)
+
+
+def comparing(dialect: str) -> Callable[..., bool]:
+    """Which parts of the models Alembic compares with a database: not an index that it cannot have (models/people.py)."""
+
+    def includes(thing: Any, _name: str | None, _kind: str, _is_reflected: bool, _other: Any) -> bool:
+        return ONLY_WHERE not in thing.info or has_partial_indexes(dialect)
+
+    return includes
 
 
 def require(database: Database) -> None:

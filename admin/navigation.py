@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from models import Role
 
 OFFICES = frozenset({Role.OFFICE, Role.COUNTY_OFFICE})
-EVERYBODY = frozenset(Role)
+EVERYBODY = frozenset(role for role in Role if role.opens_the_desk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,13 @@ TREE_CHANGE = Section("console.organisations", "组织体系", OFFICES, "名册"
 PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "名册")
 #: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
 PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
+#: Changing the roll: within one's own branch, county or the city (services/scope.py).
+ROLL = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
+#: Posts and edited names: the offices.
+ROLL_OFFICE = Section("console.people", "人员", OFFICES, "名册")
+TERMS = Section("console.terms", "任期", OFFICES | {Role.AUDITOR}, "名册")
+DUPLICATES = Section("console.duplicates", "重复人员", OFFICES | {Role.AUDITOR}, "名册")
+DUPLICATES_DECIDE = Section("console.duplicates", "重复人员", OFFICES, "名册")
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
 #: Addresses, hours, what is offered, closing and opening.
 STATIONS_CHANGE = Section("console.stations", "服务站", OFFICES, "名册")
@@ -66,7 +73,7 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, STATIONS, COVERAGE, BRANDS,
+    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, TERMS, DUPLICATES, STATIONS, COVERAGE, BRANDS,
     CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, TEMPLATES, RULES,
 )  # fmt: skip
 

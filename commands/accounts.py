@@ -26,7 +26,7 @@ def group() -> None:
 @click.option("--person", "said", required=True, help="姓名或人员编号 · a name or a number of the roll")
 @click.option(
     "--role",
-    type=click.Choice([role.value for role in Role]),
+    type=click.Choice([role.value for role in Role if role.opens_the_desk]),
     help="同时任命（office、county_office、secretary、lawyer、auditor） · appoint as well",
 )
 @click.option("--place", default="", help="任职的县（市）区、支部或服务站全名 · county, branch or station")

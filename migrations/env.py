@@ -9,6 +9,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 import config
+import schema
 from models import Base, Database, Vault
 from models.base import Encrypted, Instant
 
@@ -31,6 +32,7 @@ def _run(connection: Connection) -> None:
         # SQLite cannot alter a table: Alembic makes a new one and copies.
         render_as_batch=connection.dialect.name == "sqlite",
         render_item=_render,
+        include_object=schema.comparing(connection.dialect.name),
     )
     with context.begin_transaction():
         context.run_migrations()

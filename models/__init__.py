@@ -44,9 +44,10 @@ from models.outbox import (
     Topic,
     not_left,
 )
-from models.people import Affiliation, BindingClaim, ClaimState, Follower, Invite, Person, Post, Role
+from models.people import Affiliation, BindingClaim, ClaimState, Doubt, Duty, Follower, Invite, Person, Post, Role
 from models.pictures import Picture, PictureOf
 from models.publicity import PublicityItem, PublicityRow, Unit
+from models.roll import Change, ChangeKind, Direction, Flow, Merged, NotSame
 from models.sending import Campaign, CampaignState, Consent, OptOut, Pace, Quota, RegisteredTemplate, TemplateKind
 from models.switches import Switch
 from models.vault import Unreadable, Vault
@@ -76,6 +77,8 @@ __all__ = [
     "CaseNumber",
     "CaseState",
     "CaseStep",
+    "Change",
+    "ChangeKind",
     "Channel",
     "ClaimState",
     "Consent",
@@ -85,8 +88,12 @@ __all__ = [
     "Credential",
     "DataKey",
     "Database",
+    "Direction",
+    "Doubt",
     "Due",
     "DueState",
+    "Duty",
+    "Flow",
     "Follower",
     "Gathering",
     "GatheringState",
@@ -97,6 +104,8 @@ __all__ = [
     "Lease",
     "LiaisonPoint",
     "Matter",
+    "Merged",
+    "NotSame",
     "Notice",
     "NoticeKind",
     "Offer",

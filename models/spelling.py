@@ -13,6 +13,7 @@ SURNAMES = {
 }  # fmt: skip
 _DOTS = re.compile(r"[\s·•・‧∙.．'’\u200b-\u200d\ufeff]")
 LONGEST = 255
+LONGEST_SOUND = 128
 
 
 def fold(text: str) -> str:
@@ -23,14 +24,24 @@ def fold(text: str) -> str:
 
 def key(name: str) -> str:
     """What a name can be found by: “张伟 zhangwei zw”."""
+    plain = fold(name)
+    read, first = _read(plain)
+    initials = read[0][:1] + first + "".join(part[:1] for part in read[1:]) if read else ""
+    return f"{plain} {''.join(read)} {initials}"[:LONGEST]
+
+
+def sound(name: str) -> str:
+    """How a name is read, in one word: the same for 张玮 and 张伟, for 吕 and 呂."""
+    return "".join(_read(fold(name))[0])[:LONGEST_SOUND]
+
+
+def _read(plain: str) -> tuple[list[str], str]:
+    """The pinyin of a folded name part by part, and the further initial of a surname of two characters."""
     # Its dictionaries take tens of megabytes: whoever spells nothing, as a sender, does without.
     from pypinyin import lazy_pinyin
 
-    plain = fold(name)
     surname = next((s for s in sorted(SURNAMES, key=len, reverse=True) if plain.startswith(s)), "")
     rest = lazy_pinyin(plain[len(surname) :])
-    read = [SURNAMES[surname], *rest] if surname else rest
     # A surname of two characters has two initials, as people type them: 尉迟 → yc.
     first = "".join(part[:1] for part in lazy_pinyin(surname)[1:]) if surname else ""
-    initials = read[0][:1] + first + "".join(part[:1] for part in read[1:]) if read else ""
-    return f"{plain} {''.join(read)} {initials}"[:LONGEST]
+    return [SURNAMES[surname], *rest] if surname else rest, first

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from clock import at_beijing, beijing_date, say_date, say_time, say_window
 from config import Settings
 from models import Due, DueState, Gathering, GatheringState, NoticeKind, Purpose, insert_new
-from scheduler import digest, reminders
+from scheduler import digest, reminders, terms
 from scheduler.clockwork import Asked, Rule
 from services import gatherings, people, retention, rhythm
 from services.sending import outbox, watch
@@ -42,6 +42,7 @@ def rules(settings: Settings) -> list[Rule]:
         ),
         Rule("watch", "每十分钟看一遍发送是否正常，不正常就告诉办公室", _often(WATCH_EVERY), _watch(settings)),
         *reminders.rules(settings.sending),
+        terms.rule(),
         digest.rule(settings),
         Rule("upkeep", "每天清理到期的记录（最少数据）", _daily(UPKEEP_AT), _upkeep(settings)),
     ]

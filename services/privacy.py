@@ -116,7 +116,7 @@ def _person(session: Session, person_id: int) -> dict[str, Any]:
         .where(Attendance.person_id == person_id)
         .order_by(Gathering.held_on)
     )
-    return _row(person, but=("phone_index", "phone_tail", "search_key")) | {
+    return _row(person, but=("phone_index", "phone_tail", "search_key", "sound")) | {
         "branches": [
             _row(a) | {"branch": branches[a.branch_id]}
             for a in _all(session, Affiliation, Affiliation.person_id == person_id, Affiliation.id)

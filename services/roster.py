@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from clock import say_moment
 from models import (
@@ -15,6 +16,7 @@ from models import (
     Branch,
     County,
     Follower,
+    Merged,
     Notice,
     Outgoing,
     Person,
@@ -33,25 +35,41 @@ NOTICES = 10
 
 
 def named(session: Session, words: str) -> sa.ColumnElement[bool]:
-    """People who are meant by a word: characters of the name, pinyin, initials, or the last digits of a number."""
+    """People who are meant by a word: characters of the name, pinyin, initials, the last digits of a number, or the
+    number of the entry; also by what an entry was called that was merged into theirs (F031)."""
     said = spelling.fold(words)
     if not said:
         return sa.true()
-    if said.isdigit():
-        return _numbered(session, said)
+    meant = _numbered(session, said) if said.isdigit() else _called(Person.search_key, said)
+    former = _FORMER.id == int(said) if _is_number(said) else _called(_FORMER.search_key, said)
+    merged = sa.select(Merged.into_id).join(_FORMER, _FORMER.id == Merged.person_id).where(former)
+    return sa.or_(meant, Person.id.in_(merged))
+
+
+_FORMER = aliased(Person)
+#: Numbers of entries have so many digits at most.
+LONGEST_NUMBER = 9
+
+
+def _is_number(said: str) -> bool:
+    return said.isascii() and said.isdigit() and len(said) <= LONGEST_NUMBER
+
+
+def _called(key: Any, said: str) -> sa.ColumnElement[bool]:
     # Latin letters mean the beginning of pinyin or initials; characters may stand anywhere in the name.
     pattern = said if not said.isascii() else f" {said}"
-    padded: sa.ColumnElement[str] = sa.literal(" ") + Person.search_key
+    padded: sa.ColumnElement[str] = sa.literal(" ") + key
     is_meant: sa.ColumnElement[bool] = padded.contains(pattern, autoescape=True)
     return is_meant
 
 
 def _numbered(session: Session, digits: str) -> sa.ColumnElement[bool]:
-    if len(digits) == TAIL:
-        return Person.phone_tail == tail_index(session.get_bind().dialect, digits)
     if len(digits) == 11:
         return Person.phone_index == vault_of(session.get_bind().dialect).index(digits)
-    return sa.false()
+    is_entry = Person.id == int(digits) if _is_number(digits) else sa.false()
+    if len(digits) == TAIL:
+        return sa.or_(Person.phone_tail == tail_index(session.get_bind().dialect, digits), is_entry)
+    return is_entry
 
 
 def matching(

@@ -21,6 +21,7 @@ from models import (
     Consultation,
     County,
     Gathering,
+    Merged,
     Organisation,
     Outgoing,
     Person,
@@ -66,6 +67,26 @@ class Scope:
         return sa.or_(Branch.county_id.in_(self.county_ids), Branch.id.in_(self.branch_ids), Branch.id.in_(own))
 
     @property
+    def own_branches(self) -> Condition:
+        """Branches whose roll is theirs to change: to look, as the auditor or at a lawyer's station, is not enough."""
+        if self.holds(Role.OFFICE):
+            return sa.true()
+        return sa.or_(Branch.county_id.in_(self.county_ids), Branch.id.in_(self.branch_ids))
+
+    @property
+    def own_people(self) -> Condition:
+        """Who belongs to a branch whose roll is theirs, or holds a post in their county."""
+        if self.holds(Role.OFFICE):
+            return self.people
+        belongs = (
+            sa.select(Affiliation.person_id)
+            .join(Branch, Branch.id == Affiliation.branch_id)
+            .where(self.own_branches, *people.holds(Affiliation, self.on))
+        )
+        holds = sa.select(Post.person_id).where(Post.county_id.in_(self.county_ids), *people.holds(Post, self.on))
+        return sa.or_(Person.id.in_(belongs), Person.id.in_(holds))
+
+    @property
     def stations(self) -> Condition:
         if self.is_city:
             return sa.true()
@@ -77,9 +98,10 @@ class Scope:
 
     @property
     def people(self) -> Condition:
-        """Who belongs to a branch of the scope, or holds a post in it, on that day."""
+        """Who belongs to a branch of the scope, or holds a post in it, on that day; somebody who was found to be
+        somebody else is looked for under the other's name."""
         if self.is_city:
-            return sa.true()
+            return Person.id.not_in(sa.select(Merged.person_id))
         belongs = (
             sa.select(Affiliation.person_id)
             .join(Branch, Branch.id == Affiliation.branch_id)
@@ -189,7 +211,7 @@ def of(session: Session, person_id: int, on: date) -> Scope:
     return Scope(
         person_id=person_id,
         on=on,
-        roles=frozenset(post.role for post in posts),
+        roles=frozenset(post.role for post in posts if post.role.opens_the_desk),
         county_ids=_ids(posts, Role.COUNTY_OFFICE, "county_id"),
         branch_ids=_ids(posts, Role.SECRETARY, "branch_id"),
         station_ids=_ids(posts, Role.LAWYER, "station_id"),
@@ -227,6 +249,20 @@ def township(session: Session, scope: Scope, township_id: int) -> Township:
     """With its county. Raises NotFound."""
     question = sa.select(Township).join(Township.county).options(contains_eager(Township.county))
     return one(session.scalar(question.where(Township.id == township_id, scope.counties)))
+
+
+def own_branch(session: Session, scope: Scope, branch_id: int) -> Branch:
+    """One whose roll they may change. Raises NotFound."""
+    return one(session.scalar(sa.select(Branch).where(Branch.id == branch_id, scope.own_branches)))
+
+
+def own_person(session: Session, scope: Scope, person_id: int) -> Person:
+    """Somebody whose entries they may change. Raises NotFound."""
+    return one(session.scalar(sa.select(Person).where(Person.id == person_id, scope.own_people)))
+
+
+def is_own_person(session: Session, scope: Scope, person_id: int) -> bool:
+    return session.scalar(sa.select(Person.id).where(Person.id == person_id, scope.own_people)) is not None
 
 
 def person(session: Session, scope: Scope, person_id: int) -> Person:

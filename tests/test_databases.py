@@ -131,7 +131,8 @@ def test_the_tables_go_up_and_down_and_match_the_models(server):
     database = Database(server(), Vault(SECRET))
     schema.upgrade(database)
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        opts = {"compare_type": False, "include_object": schema.comparing(connection.dialect.name)}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, Base.metadata) == []
     schema.downgrade(database, "base")
     with database.engine.connect() as connection:

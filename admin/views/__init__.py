@@ -13,6 +13,7 @@ from admin.views import (
     cases,
     coverage,
     drafting,
+    duplicates,
     figures,
     gatherings,
     lifecycle,
@@ -22,6 +23,7 @@ from admin.views import (
     people,
     pictures,
     reports,
+    roll,
     rules,
     search,
     sending,
@@ -29,14 +31,15 @@ from admin.views import (
     stations,
     tasks,
     templates,
+    terms,
     today,
 )
 from admin.views.context import Console
 
 PAGES = (
-    today, search, branches, people, stations, pictures, cases, broadcasts, drafting, sending, reports,
-    gatherings, figures, tasks, audit, accounts, templates, rules,
-    mine, organisations, lifecycle, party_groups, coverage, station_keeping, brands,
+    today, search, organisations, branches, lifecycle, party_groups, people, roll, terms, duplicates,
+    stations, station_keeping, pictures, coverage, brands, cases, broadcasts, drafting, sending, reports,
+    gatherings, figures, tasks, audit, accounts, templates, rules, mine,
 )  # fmt: skip
 
 

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
 from admin import pages as paging
 from admin.guard import section, visitor
-from admin.navigation import PEOPLE, PHONES
+from admin.navigation import PEOPLE, PHONES, ROLL, ROLL_OFFICE
 from admin.views.context import Console
 from errors import Misunderstood
-from models import Role
-from services import figures, roster, scope
+from models import Direction, Duty, Role
+from services import changes, figures, flows, merging, roster, scope, terms
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What was wrong with which form of a person's page."""
+
+    form: str
+    says: str
+
+
+NOTHING_WRONG = Wrong("", "")
+
+
+def shown(console: Console, person_id: int, *, phone: str = "", wrong: Wrong = NOTHING_WRONG) -> str:
+    """The page of one person, with what was typed into the form that was wrong."""
+    seen, at = visitor().scope, console.now()
+    with console.database.reading() as session:
+        person = scope.person(session, seen, person_id)
+        return render_template(
+            "console/person.html", whole=roster.whole(session, person, at), phone=phone, wrong=wrong,
+            typed=request.form, may_reveal=bool(seen.roles & PHONES.roles),
+            may_change=bool(seen.roles & ROLL.roles) and scope.is_own_person(session, seen, person_id),
+            may_appoint=bool(seen.roles & ROLL_OFFICE.roles), directions=list(Direction), duties=list(Duty),
+            branch_roles=terms.BRANCH_ROLES, flows=flows.of_person(session, person_id),
+            changed=changes.of_person(session, person_id), may_undo_all=seen.holds(Role.OFFICE), today=seen.on,
+            soon=terms.months_from(seen.on, terms.WITHIN_MONTHS), also=merging.others(session, person_id),
+        )  # fmt: skip
 
 
 def register(pages: Blueprint, console: Console) -> None:
-    def shown(person_id: int, *, phone: str = "", says: str = "") -> str:
-        seen = visitor().scope
-        with console.database.reading() as session:
-            person = scope.person(session, seen, person_id)
-            return render_template(
-                "console/person.html", whole=roster.whole(session, person, console.now()), phone=phone, says=says,
-                reason=request.form.get("reason", ""), may_reveal=bool(seen.roles & PHONES.roles),
-            )  # fmt: skip
-
     @pages.get("/people", endpoint="people")
     @section(PEOPLE)
     def every() -> str:
@@ -39,12 +60,15 @@ def register(pages: Blueprint, console: Console) -> None:
                 "console/people.html", page=page, lines=roster.lines(session, rows, seen.on), words=words,
                 bound=bound, role=role, roles=list(Role), county=county, branch=of,
                 counties=figures.counties(session, seen),
+                may_change=bool(seen.roles & ROLL.roles),
             )  # fmt: skip
 
     @pages.get("/people/<int:person_id>")
     @section(PEOPLE)
-    def person(person_id: int) -> str:
-        return shown(person_id)
+    def person(person_id: int) -> str | Response:
+        with console.database.reading() as session:
+            into = merging.survivor(session, person_id)
+        return shown(console, person_id) if into is None else redirect(url_for("console.person", person_id=into))
 
     @pages.post("/people/<int:person_id>/phone")
     @section(PHONES)
@@ -56,5 +80,5 @@ def register(pages: Blueprint, console: Console) -> None:
                 reason = request.form.get("reason", "")[:200]
                 phone = roster.reveal_phone(session, found, reason, console.now(), by=me.person_id)
         except Misunderstood as error:
-            return shown(person_id, says=str(error)), 422
-        return shown(person_id, phone=phone)
+            return shown(console, person_id, wrong=Wrong("phone", str(error))), 422
+        return shown(console, person_id, phone=phone)

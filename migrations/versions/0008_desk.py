@@ -11,7 +11,7 @@ from errors import ConfigurationError
 from models.base import Instant, blob, text, vault_of
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

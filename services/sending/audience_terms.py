@@ -36,6 +36,8 @@ SHORT_KINDS = {
 }
 SHORT_ROLES = {
     Role.SECRETARY: "书记",
+    Role.DEPUTY: "副书记",
+    Role.COMMITTEE: "支部委员",
     Role.LAWYER: "值班律师",
     Role.COUNTY_OFFICE: "县办公室",
     Role.OFFICE: "市办公室",

@@ -75,6 +75,8 @@ def _examples(session: Session) -> dict[str, object]:
     row = session.scalars(unknown.order_by(Outgoing.id).limit(1)).one()
     return {
         "person_id": person_id,
+        "first_id": person_id,
+        "second_id": person_id + 1,
         "branch_id": branch_id,
         "county_id": session.scalar(sa.select(sa.func.min(County.id))),
         "township_id": session.scalar(sa.select(sa.func.min(Township.id))),

@@ -134,6 +134,12 @@ def foreign(office) -> dict[str, object]:
             "broadcast_id": session.scalar(sa.select(Broadcast.id).where(Broadcast.title == "外县的事")),
             "row_id": session.scalar(sa.select(Outgoing.id).where(Outgoing.campaign == f"study_day:{ELSEWHERE}")),
             "session_id": 1,
+            "first_id": person_of(session, ELSEWHERE),
+            "second_id": person_of(session, HOME),
+            "affiliation_id": 1,
+            "flow_id": 1,
+            "post_id": 1,
+            "change_id": 1,
             "name": "office",
             "_rest": "nothing",
         }

@@ -1,0 +1,75 @@
+"""重复人员: entries that may be one person, side by side; told apart for good, or merged and taken apart again (F031)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from admin import pages as paging
+from admin.guard import section, visitor
+from admin.navigation import DUPLICATES, DUPLICATES_DECIDE
+from admin.views.context import Console
+from errors import Misunderstood, RuleBroken
+from services import duplicates, merging, roster, scope
+
+
+def register(pages: Blueprint, console: Console) -> None:
+    def compared(first_id: int, second_id: int, says: str = "") -> str:
+        seen, at = visitor().scope, console.now()
+        with console.database.reading() as session:
+            both = duplicates.both(session, seen, first_id, second_id)
+            return render_template(
+                "console/compare.html", both=[roster.whole(session, each, at) for each in both], says=says,
+                weights=merging.weights(session, both[0].id, both[1].id), may_act=_may_act(),
+                told_apart=duplicates.is_told_apart(session, both[0].id, both[1].id), typed=request.form,
+            )  # fmt: skip
+
+    @pages.get("/duplicates", endpoint="duplicates")
+    @section(DUPLICATES)
+    def every() -> str:
+        question = duplicates.pairs(visitor().scope)
+        with console.database.reading() as session:
+            page = paging.page(session, question, "对")
+            found = session.execute(question.offset(page.start).limit(paging.SIZE)).all()
+            return render_template("console/duplicates.html", page=page, pairs=duplicates.shown(session, list(found)))
+
+    @pages.get("/duplicates/<int:first_id>/<int:second_id>")
+    @section(DUPLICATES)
+    def compare(first_id: int, second_id: int) -> str:
+        return compared(first_id, second_id)
+
+    @pages.post("/duplicates/<int:first_id>/<int:second_id>/apart")
+    @section(DUPLICATES_DECIDE)
+    def tell_apart(first_id: int, second_id: int) -> Response:
+        me = visitor()
+        with console.database.transaction() as session:
+            low, high = duplicates.both(session, me.scope, first_id, second_id)
+            if request.form.get("again"):
+                duplicates.ask_again(session, low, high, console.now(), by=me.person_id)
+            else:
+                duplicates.tell_apart(session, low, high, console.now(), by=me.person_id)
+        flash("已重新列为疑似。" if request.form.get("again") else "已记下：不是同一个人，不再列出。")
+        return redirect(url_for("console.compare", first_id=first_id, second_id=second_id))
+
+    @pages.post("/duplicates/<int:first_id>/<int:second_id>/merge")
+    @section(DUPLICATES_DECIDE)
+    def merge_people(first_id: int, second_id: int) -> Response | tuple[str, int]:
+        me, kept = visitor(), request.form.get("keep", "")
+        try:
+            with console.database.transaction() as session:
+                duplicates.both(session, me.scope, first_id, second_id)
+                if kept not in {str(first_id), str(second_id)}:
+                    raise Misunderstood("请选保留哪一条。")
+                keep, gone = (first_id, second_id) if kept == str(first_id) else (second_id, first_id)
+                reason = request.form.get("why", "")[:200]
+                people = [scope.own_person(session, me.scope, each) for each in (keep, gone)]
+                change = merging.merge(session, people[0], people[1], reason, console.now(), by=me.person_id)
+                says = change.says
+        except (Misunderstood, RuleBroken) as error:
+            return compared(first_id, second_id, str(error)), 422
+        flash(f"已合并：{says}。要分开，在“最近的改动”里撤销。")
+        return redirect(url_for("console.person", person_id=keep))
+
+
+def _may_act() -> bool:
+    return bool(visitor().scope.roles & DUPLICATES_DECIDE.roles)

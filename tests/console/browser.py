@@ -6,13 +6,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from demo import logins as demo_logins
 from tests import serving
-from tests.console.conftest import Office
 from web.entrance import Entrance
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Office
 
 WIDTHS = {390: 844, 768: 1024, 1366: 768}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config import Settings
-from services import branches, logins, overview, passwords, people, retention
+from services import branches, liaison, logins, overview, passwords, people, retention
 from services.calendar import OnHoliday, SecondWeek
 from services.sending import reach
 
@@ -119,7 +119,8 @@ def _privacy() -> list[Line]:
         ),
         Line(
             "保存多久", f"收到的消息 {retention.INBOX_DAYS} 天，草稿 {retention.DRAFT_DAYS} 天，通知文字 {retention.NOTICE_DAYS} 天，"
-            f"任务记录 {retention.DUE_DAYS} 天，登录记录 {retention.SESSION_DAYS} 天", "用不着的不留", "最少数据（P5）", CODE,
+            f"任务记录 {retention.DUE_DAYS} 天，登录记录 {retention.SESSION_DAYS} 天，"
+            f"已结束的联络点的手机号 {liaison.PHONE_DAYS} 天", "用不着的不留", "最少数据（P5）", CODE,
         ),
         Line("支部至少几名党员", f"{branches.FEWEST_MEMBERS} 名", "组织页据此提示名册不全", "党章第三十条", CODE),
         Line("账号权限", "随名册里的任职，到期当天失效", "人走权收，不靠人记得", "本会约定", "任职由办公室登记"),

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from clock import beijing_date
 from models import AccountSession, Answer, Conversation, Due, DueState, InboxMessage, Notice, Outgoing
+from services import liaison
 
 #: WeChat's retries end after seconds and replays are refused after minutes; a month is for looking into complaints.
 INBOX_DAYS = 30
@@ -33,4 +35,5 @@ def sweep(session: Session, at: datetime) -> str:
     session.execute(
         sa.update(Notice).where(Notice.queued_at < at - timedelta(days=NOTICE_DAYS), ~settled).values(facts="{}")
     )
+    liaison.forget_phones(session, beijing_date(at))
     return f"清理消息 {gone} 条、草稿 {drafts} 份"

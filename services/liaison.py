@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +17,8 @@ from services import audit
 from services.fields import Fields, clean
 
 LONGEST_NAME, LONGEST_CONTACT, MOST_AT_ONCE = 32, 64, 100
+#: So long an ending may still turn out to be a mistake, and be undone with its number.
+PHONE_DAYS = 90
 
 
 def names(said: str, what: str) -> list[str]:
@@ -134,6 +136,18 @@ def resume_point(session: Session, point: LiaisonPoint, at: datetime, *, by: int
         session.add(again)
     session.flush()
     audit.note(session, at, by, "point.resume", f"village:{point.village_id}", f"{ended_on} 止 → 恢复")
+
+
+def forget_phones(session: Session, on: date, limit: int) -> int:
+    """The numbers of points that ended long ago, so many at most: nobody needs to call there any more (P5)."""
+    old = (
+        sa.select(LiaisonPoint.id)
+        .where(LiaisonPoint.until_on < on - timedelta(days=PHONE_DAYS), LiaisonPoint.phone.is_not(None))
+        .limit(limit)
+    )
+    ids = list(session.scalars(old))
+    session.execute(sa.update(LiaisonPoint).where(LiaisonPoint.id.in_(ids)).values(phone=None))
+    return len(ids)
 
 
 def reveal_phone(session: Session, point: LiaisonPoint, reason: str, at: datetime, *, by: int) -> str:

@@ -208,6 +208,16 @@ def _declined(two: Two) -> None:
             two.book.change(table, _key(table, row), {"recipient": keep})
 
 
+def _party_groups(two: Two, table: sa.Table, _column: str) -> None:
+    """One Party group in a branch: the survivor's, where both have one."""
+    mine = {row["branch_id"] for row in two.rows(table, "person_id", two.keep)}
+    for row in two.rows(table, "person_id", two.gone):
+        if row["branch_id"] in mine:
+            two.book.remove(table, _key(table, row))
+        else:
+            two.book.change(table, _key(table, row), {"person_id": two.keep})
+
+
 RULES: dict[str, Rule] = {
     "accounts.person_id": _accounts,
     "affiliations.person_id": _affiliations,
@@ -216,6 +226,8 @@ RULES: dict[str, Rule] = {
     "audiences.saved_by": _moves,
     "binding_claims.decided_by": _moves,
     "binding_claims.person_id": _claims,
+    "branch_changes.by_person_id": _moves,
+    "brand_stories.written_by": _moves,
     "broadcasts.author_id": _moves,
     "broadcasts.decided_by": _moves,
     "case_steps.by_person_id": _moves,
@@ -233,6 +245,8 @@ RULES: dict[str, Rule] = {
     "not_same.low_id": _not_same,
     "not_same.said_by": _moves,
     "outbox.person_id": _outgoing,
+    "party_group_members.person_id": _party_groups,
+    "pictures.made_by": _moves,
     "posts.person_id": _posts,
 }
 

@@ -45,7 +45,14 @@ ERASED = "本人要求删除"
 #: Columns that name an account.
 OPENIDS = frozenset({"openid", "scan_openid", "used_by"})
 #: Columns that name a person who did something for the society; what they did is its record, not theirs.
-ACTED = frozenset({"author_id", "decided_by", "by_person_id", "lawyer_id", "saved_by", "made_by", "moved_by"})
+ACTED = frozenset(
+    {
+        "author_id", "decided_by", "by_person_id", "lawyer_id", "saved_by", "made_by", "moved_by", "written_by", "undone_by",
+        "said_by",
+    }
+)  # fmt: skip
+#: Columns that say of two entries whether they are one person: the roll's own, of which a person sees the one that is left.
+PAIRED = frozenset({"into_id", "low_id", "high_id"})
 #: Tables that have a place of their own in what is shown.
 SHOWN = frozenset(
     {

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from clock import beijing_date
 from config import Privacy
 from models import (
     AccountSession,
@@ -33,7 +34,7 @@ from models import (
     Outgoing,
     ScanLogin,
 )
-from services import audit, consultations
+from services import audit, consultations, liaison
 
 #: WeChat's retries end after seconds and replays are refused after minutes; a month is for looking into complaints.
 INBOX_DAYS = 30
@@ -118,6 +119,19 @@ def kept(privacy: Privacy) -> dict[str, Kept]:
         "counties": roll,
         "branches": roll,
         "stations": roll,
+        "organisations": roll,
+        "branch_changes": Kept("支部沿革", STAYS, "以前的报表不变"),
+        "station_closures": roll,
+        "townships": roll,
+        "villages": roll,
+        "liaison_points": Kept("联络点的手机号", f"结束后 {liaison.PHONE_DAYS} 天", "交接时可能还要联系；人名和任期留在沿革里"),
+        "party_groups": roll,
+        "party_group_members": roll,
+        "brand_stories": Kept("品牌活动和故事", STAYS, "机关宣传材料，撤下的可以放回"),
+        "flows": Kept("流动党员登记", STAYS, ROLL),
+        "changes": Kept("名册变动", STAYS, "可以撤回；以前是什么样说得清"),
+        "merged_people": Kept("合并过的人员", STAYS, "原来的编号还找得到，合错了可以拆开"),
+        "not_same": Kept("确认不是同一人", STAYS, "不用再问第二遍"),
         "pictures": Kept("图片", "换下或删除为止", "给群众看；存入时去掉拍摄地点等信息"),
         "accounts": Kept("控制台账号", STAYS, "停用后留名，审计要对得上"),
         "account_sessions": entering,
@@ -177,6 +191,7 @@ def _terms(privacy: Privacy) -> Iterator[tuple[str, int, Take]]:
     yield "离开的账号", AT_ONCE, _those_who_left
     yield "任务记录", AT_ONCE, _older(Due, Due.due_at, DUE_DAYS, Due.state != DueState.WAITING)
     yield "登录记录", AT_ONCE, _older(AccountSession, AccountSession.made_at, SESSION_DAYS)
+    yield "联络点手机号", AT_ONCE, lambda session, at, limit: liaison.forget_phones(session, beijing_date(at), limit)
     yield "扫码登录", AT_ONCE, _older(ScanLogin, ScanLogin.expires_at, SCAN_DAYS)
 
 

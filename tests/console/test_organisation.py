@@ -24,7 +24,7 @@ from models import (
     Role,
     Village,
 )
-from services import brands, coverage, organisations, people, scope
+from services import brands, coverage, liaison, organisations, people, retention, scope
 from tests.console.test_pages import text
 
 HOSTILE = [
@@ -364,6 +364,17 @@ def test_the_number_of_a_point_is_shown_for_a_reason(office):
     assert point.phone not in text(refused)
     assert point.phone in text(visitor.send(path, on=page, reason="核对联系电话"))
     assert last_audit(office, "point.phone_shown").details == "核对联系电话"
+
+
+def test_the_number_of_a_point_that_ended_long_ago_is_forgotten_and_no_other(office):
+    with office.database.transaction() as session:
+        old, fresh = session.scalars(sa.select(LiaisonPoint).order_by(LiaisonPoint.id).limit(2)).all()
+        liaison.close_point(session, old, "联系人调离", office.clock.at - timedelta(days=91), by=1)
+        liaison.close_point(session, fresh, "联系人调离", office.clock.at - timedelta(days=90), by=1)
+    with office.database.transaction() as session:
+        retention.sweep(session, office.clock.at)
+        assert session.get_one(LiaisonPoint, old.id).phone is None
+        assert session.get_one(LiaisonPoint, fresh.id).phone is not None
 
 
 def test_villages_are_registered_a_line_each_and_typing_errors_taken_back(office):

@@ -10,6 +10,7 @@ from admin.views import (
     branches,
     broadcasts,
     cases,
+    claims,
     drafting,
     duplicates,
     figures,
@@ -29,7 +30,7 @@ from admin.views import (
 from admin.views.context import Console
 
 PAGES = (
-    today, search, branches, people, roll, terms, duplicates, stations, cases, broadcasts, drafting, sending, reports,
+    today, search, branches, people, roll, terms, claims, duplicates, stations, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
     mine,
 )  # fmt: skip

@@ -422,7 +422,9 @@ def test_two_senders_at_once_do_not_both_see_room_and_the_rest_is_one_digest(hou
 def test_two_desks_decide_one_claim_and_the_second_hears_what_was_decided(house):
     with house.database.transaction() as session:
         office = session.scalars(sa.select(Post.person_id).where(Post.role == Role.OFFICE).order_by(Post.id)).all()
-        person = session.scalar(sa.select(Person.id).where(Person.id.not_in(office)).order_by(Person.id.desc()).limit(1))
+        person = session.scalar(
+            sa.select(Person.id).where(Person.id.not_in(office)).order_by(Person.id.desc()).limit(1)
+        )
         openid = "oRacingDesk".ljust(28, "0")
         session.merge(Follower(openid=openid, met_at=AT))
         claim = BindingClaim(openid=openid, person_id=person, claimed_at=AT, doubts="phone_differs")

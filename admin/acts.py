@@ -71,6 +71,7 @@ ACTS = {
     "people.add": "登记人员",
     "people.bind": "绑定微信",
     "people.claim": "申请绑定",
+    "people.claim_asked": "绑定请书记确认",
     "people.claim_refused": "拒绝绑定",
     "people.edit": "改姓名、手机号",
     "people.flow": "登记流动",

@@ -41,6 +41,8 @@ ROLL = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
 #: Posts and edited names: the offices.
 ROLL_OFFICE = Section("console.people", "人员", OFFICES, "名册")
 TERMS = Section("console.terms", "任期", OFFICES | {Role.AUDITOR}, "名册")
+CLAIMS = Section("console.claims", "绑定核实", OFFICES | {Role.AUDITOR}, "名册")
+CLAIMS_DECIDE = Section("console.claims", "绑定核实", OFFICES, "名册")
 DUPLICATES = Section("console.duplicates", "重复人员", OFFICES | {Role.AUDITOR}, "名册")
 DUPLICATES_DECIDE = Section("console.duplicates", "重复人员", OFFICES, "名册")
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
@@ -73,7 +75,7 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, TERMS, DUPLICATES, STATIONS, COVERAGE, BRANDS,
+    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, CLAIMS, TERMS, DUPLICATES, STATIONS, COVERAGE, BRANDS,
     CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, TEMPLATES, RULES,
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config import Settings
-from services import branches, liaison, logins, overview, passwords, people, retention
+from services import branches, logins, overview, passwords, people, retention
 from services.calendar import OnHoliday, SecondWeek
 from services.sending import reach
 

@@ -37,7 +37,7 @@ def _ask(session: Session, at: datetime) -> Iterable[Asked]:
         .where(Post.branch_id.is_not(None), Post.term_ends_on.between(*window), *people.holds(Post, today))
         .distinct()
     )
-    for branch_id, ends_on in rows.tuples():
+    for branch_id, ends_on in rows:
         if branch_id is None or ends_on is None:
             continue
         for mark in terms.marks(ends_on):

@@ -17,8 +17,10 @@ from models import (
     BindingClaim,
     Branch,
     ClaimState,
+    Doubt,
     Follower,
     Invite,
+    Merged,
     NoticeKind,
     Person,
     Post,
@@ -35,6 +37,8 @@ CODE_LENGTH = 6
 #: Wrong guesses an account may make in an hour before it has to wait.
 MAX_GUESSES = 5
 GUESS_WINDOW = timedelta(hours=1)
+#: A name that more people have means nobody without its number.
+MAX_NAMESAKES = 3
 
 
 def get(session: Session, person_id: int) -> Person:
@@ -158,81 +162,144 @@ def claim(session: Session, vault: Vault, openid: str, name: str, phone: str, at
     The answer is the same whether or not such a person exists, so that nobody can try out phone numbers.
     """
     _limit_guesses(session, openid, at)
-    matches = session.scalars(
-        sa.select(Person).where(Person.phone_index == vault.index(read_phone(phone)), Person.name == name.strip())
-    ).all()
+    number = read_phone(phone)
+    matches = [(person, ()) for person in _called(session, name, Person.phone_index == vault.index(number))]
     asked: list[int] = []
-    for person in matches:
-        waiting = session.scalar(
-            sa.select(BindingClaim.id).where(
-                BindingClaim.openid == openid,
-                BindingClaim.person_id == person.id,
-                BindingClaim.state == ClaimState.WAITING,
-            )
-        )
-        if waiting is None:
-            row = BindingClaim(openid=openid, person_id=person.id, claimed_at=at)
-            session.add(row)
-            session.flush()
-            asked += _ask_secretaries(session, row, person, at)
+    for person, extra in matches or _by_name_alone(session, name):
+        asked += _claim_one(session, openid, person, number, at, *extra)
     audit.note(session, at, None, "people.claim", f"openid:{openid}", f"{len(matches)}")
     return asked
 
 
-def _ask_secretaries(session: Session, row: BindingClaim, person: Person, at: datetime) -> list[int]:
-    on = beijing_date(at)
-    secretaries = [
-        who
-        for branch in branches_of(session, person.id, on)
-        for who in holders(session, Role.SECRETARY, on, branch_id=branch.id)
-        if who != person.id
-    ]
-    # A secretary cannot vouch for themselves, and a branch may have none: then the city office is asked.
-    asked = sorted(set(secretaries)) or holders(session, Role.OFFICE, on)
+def _called(session: Session, name: str, *where: sa.ColumnElement[bool]) -> list[Person]:
+    gone = sa.select(Merged.person_id)
+    return list(session.scalars(sa.select(Person).where(Person.name == name.strip(), Person.id.not_in(gone), *where)))
+
+
+def _by_name_alone(session: Session, name: str) -> list[tuple[Person, tuple[Doubt, ...]]]:
+    """Whom a name may mean whose number is another: perhaps the phone was changed. More than a few mean nobody."""
+    found = _called(session, name)
+    if len(found) > MAX_NAMESAKES:
+        return []
+    why = (Doubt.PHONE_DIFFERS, Doubt.SAME_NAME) if len(found) > 1 else (Doubt.PHONE_DIFFERS,)
+    return [(person, why) for person in found]
+
+
+def _claim_one(session: Session, openid: str, person: Person, number: str, at: datetime, *extra: Doubt) -> list[int]:
+    from services import claims
+
+    waiting = BindingClaim.person_id == person.id, BindingClaim.state == ClaimState.WAITING
+    if session.scalar(sa.select(BindingClaim.id).where(*waiting, BindingClaim.openid == openid)) is not None:
+        return []
+    doubts = claims.doubts(session, openid, person, at, *extra)
+    row = BindingClaim(
+        openid=openid, person_id=person.id, claimed_at=at, doubts=",".join(doubts), phone=number if doubts else None,
+        asked_at=None if doubts else at,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    if not doubts:
+        return put_to(session, row, vouchers(session, person.id, beijing_date(at)), at)
+    if Doubt.TWO_ACCOUNTS in doubts:
+        # Whoever came first is no surer than who came second: the office looks at both.
+        session.execute(
+            sa.update(BindingClaim)
+            .where(*waiting, BindingClaim.id != row.id, BindingClaim.doubts == "")
+            .values(doubts=Doubt.TWO_ACCOUNTS.value, asked_at=None)
+        )
+    return _tell_offices(session, row, person, at)
+
+
+def vouchers(session: Session, person_id: int, on: date) -> list[int]:
+    """The secretaries of somebody's branches; nobody vouches for themselves."""
+    led = secretaries(session, [branch.id for branch in branches_of(session, person_id, on)], on)
+    return sorted({who for ids in led.values() for who in ids if who != person_id})
+
+
+def put_to(session: Session, row: BindingClaim, asked: list[int], at: datetime, *, again: bool = False) -> list[int]:
+    """Ask secretaries in the chat whether it is them."""
+    name = get(session, row.person_id).name
     facts = {
         "title": "绑定待确认",
-        "text": f"有人用微信申请绑定为“{person.name}”。认识这位同志并确认是本人，"
+        "text": f"有人用微信申请绑定为“{name}”。认识这位同志并确认是本人，"
         f"请回复：同意绑定 {row.id}；不是请回复：拒绝绑定 {row.id}",
     }
+    campaign = f"claim:{row.id}:again" if again else f"claim:{row.id}"
+    outbox.tell(session, NoticeKind.BINDING, campaign, facts, asked, at)
+    return asked
+
+
+def _tell_offices(session: Session, row: BindingClaim, person: Person, at: datetime) -> list[int]:
+    on = beijing_date(at)
+    counties = {branch.county_id for branch in branches_of(session, person.id, on) if branch.county_id is not None}
+    told = {who for county in counties for who in holders(session, Role.COUNTY_OFFICE, on, county_id=county)}
+    asked = sorted((told or set(holders(session, Role.OFFICE, on))) - {person.id})
+    facts = {"title": "绑定待核实", "text": f"有一条申请绑定为“{person.name}”的存疑，请到控制台“绑定核实”处理。"}
     outbox.tell(session, NoticeKind.BINDING, f"claim:{row.id}", facts, asked, at)
     return asked
 
 
-def decide_claim(session: Session, claim_id: int, *, accept: bool, at: datetime, by: int) -> BindingClaim:
-    """A secretary's yes or no. Raises NotFound outside their branches, RuleBroken when it is decided already."""
+def decide_claim(
+    session: Session, claim_id: int, *, accept: bool, at: datetime, by: int, remark: str = ""
+) -> BindingClaim:
+    """Somebody's yes or no. A doubtful claim is an office's to decide, unless it asked the secretary. With a yes to it the
+    old account is unbound and told. Raises NotFound outside their scope, RuleBroken when it is decided already."""
+    from services import claims
+
     row = session.get(BindingClaim, claim_id, options=[joinedload(BindingClaim.person)])
-    if row is None or not _may_decide(session, row.person_id, by, beijing_date(at)):
+    if row is None or not _may_decide(session, row, by, beijing_date(at)):
         raise NotFound("没有这条待确认的绑定。")
     state = ClaimState.CONFIRMED if accept else ClaimState.REFUSED
     changed = session.execute(
         sa.update(BindingClaim)
         .where(BindingClaim.id == claim_id, BindingClaim.state == ClaimState.WAITING)
-        .values(state=state, decided_at=at, decided_by=by)
+        .values(state=state, decided_at=at, decided_by=by, phone=None, remark=remark[:128])
     )
     if changed.rowcount != 1:  # type: ignore[attr-defined]
-        raise RuleBroken(f"这条申请处理过了：{row.state.label}。")
+        raise RuleBroken(claims.what_was_decided(session, row))
     if accept:
+        if row.doubts:
+            _give_way(session, row, at)
         _bind(session, row.openid, row.person_id, at, by=by, how="claim")
         words = f"您已绑定为{row.person.name}。回复“帮助”看看能办什么。"
     else:
-        words = "绑定申请没有通过。请核对姓名和手机号，或当面向支部书记要邀请码。"
+        words = remark or "绑定申请没有通过。请核对姓名和手机号，或当面向支部书记要邀请码。"
         audit.note(session, at, by, "people.claim_refused", f"person:{row.person_id}")
-    facts = {"title": "绑定结果", "text": words}
-    letter = outbox.Letter(
-        NoticeKind.BINDING, f"claim-decided:{claim_id}", facts, [outbox.Recipient(None, row.openid)]
-    )
-    outbox.queue(session, letter, at)
+    _tell_account(session, f"claim-decided:{claim_id}", row.openid, words, at)
     return row
 
 
-def _may_decide(session: Session, person_id: int, by: int, on: date) -> bool:
-    if by == person_id:
+def _give_way(session: Session, row: BindingClaim, at: datetime) -> None:
+    """The accounts that were bound until now, and the other claims of either side, which mean nothing any more."""
+    others = sa.select(Follower.openid).where(Follower.person_id == row.person_id, Follower.openid != row.openid)
+    for number, openid in enumerate(session.scalars(others).all()):
+        unbind(session, openid, at)
+        words = f"{row.person.name}改用另一个微信，本微信的绑定已解除。不是您本人办的，请马上联系支部书记或办公室。"
+        _tell_account(session, f"claim-unbound:{row.id}:{number}", openid, words, at)
+    same = sa.or_(BindingClaim.person_id == row.person_id, BindingClaim.openid == row.openid)
+    session.execute(
+        sa.update(BindingClaim)
+        .where(same, BindingClaim.state == ClaimState.WAITING)
+        .values(state=ClaimState.LAPSED, decided_at=at, phone=None)
+    )
+
+
+def _tell_account(session: Session, campaign: str, openid: str, words: str, at: datetime) -> None:
+    facts = {"title": "绑定结果", "text": words}
+    outbox.queue(session, outbox.Letter(NoticeKind.BINDING, campaign, facts, [outbox.Recipient(None, openid)]), at)
+
+
+def _may_decide(session: Session, row: BindingClaim, by: int, on: date) -> bool:
+    if by == row.person_id:
         return False
-    mine = posts(session, by, on)
+    mine, branches = posts(session, by, on), branches_of(session, row.person_id, on)
     if any(post.role is Role.OFFICE for post in mine):
         return True
+    counties = {post.county_id for post in mine if post.role is Role.COUNTY_OFFICE}
+    if any(branch.county_id in counties for branch in branches if branch.county_id is not None):
+        return True
     led = {post.branch_id for post in mine if post.role is Role.SECRETARY}
-    return any(branch.id in led for branch in branches_of(session, person_id, on))
+    return (not row.doubts or row.asked_at is not None) and any(branch.id in led for branch in branches)
 
 
 def waiting_claims(session: Session, by: int, at: datetime) -> list[BindingClaim]:
@@ -244,7 +311,7 @@ def waiting_claims(session: Session, by: int, at: datetime) -> list[BindingClaim
         .order_by(BindingClaim.id)
         .limit(200)
     ).all()
-    return [row for row in rows if _may_decide(session, row.person_id, by, beijing_date(at))]
+    return [row for row in rows if _may_decide(session, row, by, beijing_date(at))]
 
 
 def _bind(session: Session, openid: str, person_id: int, at: datetime, *, by: int | None, how: str) -> Person:

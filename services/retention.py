@@ -124,7 +124,9 @@ def kept(privacy: Privacy) -> dict[str, Kept]:
         "station_closures": roll,
         "townships": roll,
         "villages": roll,
-        "liaison_points": Kept("联络点的手机号", f"结束后 {liaison.PHONE_DAYS} 天", "交接时可能还要联系；人名和任期留在沿革里"),
+        "liaison_points": Kept(
+            "联络点的手机号", f"结束后 {liaison.PHONE_DAYS} 天", "交接时可能还要联系；人名和任期留在沿革里"
+        ),
         "party_groups": roll,
         "party_group_members": roll,
         "brand_stories": Kept("品牌活动和故事", STAYS, "机关宣传材料，撤下的可以放回"),

@@ -27,11 +27,13 @@ from bot.messages import Message
 from bot.once import AlreadyAnswered, Answered, Delivery, Standing
 from clock import parse_instant
 from demo import logins as demo_logins
+from errors import RuleBroken
 from models import (
     Answer,
     Attendance,
     AuditEntry,
     Base,
+    BindingClaim,
     Branch,
     BranchAct,
     BranchChange,
@@ -39,6 +41,7 @@ from models import (
     Broadcast,
     Campaign,
     Channel,
+    ClaimState,
     Consultation,
     Database,
     Follower,
@@ -68,6 +71,7 @@ from services import (
     liaison,
     lifecycle,
     organisations,
+    people,
     roster,
     scope,
 )
@@ -483,3 +487,36 @@ def test_two_senders_at_once_do_not_both_see_room_and_the_rest_is_one_digest(hou
     assert count(house, Outgoing, Outgoing.state == SendState.FOLDED, Outgoing.folded_into.is_not(None)) == 200
     with house.database.reading() as session:
         assert digests.fates_of(session, "week:7") in ({}, {SendState.UNREACHABLE: 40})
+
+
+def test_two_desks_decide_one_claim_and_the_second_hears_what_was_decided(house):
+    with house.database.transaction() as session:
+        office = session.scalars(sa.select(Post.person_id).where(Post.role == Role.OFFICE).order_by(Post.id)).all()
+        person = session.scalar(
+            sa.select(Person.id).where(Person.id.not_in(office)).order_by(Person.id.desc()).limit(1)
+        )
+        openid = "oRacingDesk".ljust(28, "0")
+        session.merge(Follower(openid=openid, met_at=AT))
+        claim = BindingClaim(openid=openid, person_id=person, claimed_at=AT, doubts="phone_differs")
+        session.add(claim)
+        session.flush()
+        number = claim.id
+
+    def decide(n: int) -> str:
+        try:
+            with house.database.transaction() as session:
+                people.decide_claim(session, number, accept=n % 2 == 0, at=AT, by=office[n % 2])
+        except RuleBroken as error:
+            return str(error)
+        return "won"
+
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(decide, range(4)))
+    assert said.count("won") == 1
+    assert all(each == "won" or "处理过了：" in each for each in said)
+    winner = said.index("won") % 2
+    state = count(house, BindingClaim, BindingClaim.id == number, BindingClaim.decided_by == office[winner])
+    assert state == 1
+    assert count(house, Follower, Follower.person_id == person, Follower.openid == openid) == (winner == 0)
+    label = (ClaimState.CONFIRMED if winner == 0 else ClaimState.REFUSED).label
+    assert all(label in each for each in said if each != "won")

@@ -11,6 +11,7 @@ from admin.views import (
     brands,
     broadcasts,
     cases,
+    claims,
     coverage,
     drafting,
     duplicates,
@@ -37,7 +38,7 @@ from admin.views import (
 from admin.views.context import Console
 
 PAGES = (
-    today, search, organisations, branches, lifecycle, party_groups, people, roll, terms, duplicates,
+    today, search, organisations, branches, lifecycle, party_groups, people, roll, claims, terms, duplicates,
     stations, station_keeping, pictures, coverage, brands, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, templates, rules, mine,
 )  # fmt: skip

@@ -140,6 +140,7 @@ def foreign(office) -> dict[str, object]:
             "flow_id": 1,
             "post_id": 1,
             "change_id": 1,
+            "claim_id": 1,
             "name": "office",
             "_rest": "nothing",
         }

@@ -41,9 +41,13 @@ ACTS = {
     "export.unmasked": "导出（未遮蔽）",
     "gathering.move": "活动改期",
     "gathering.topic": "定活动主题",
+    "import.branches": "导入支部",
+    "import.drop": "放弃导入",
     "import.holidays": "导入假期",
     "import.people": "导入名册",
     "import.publicity": "导入宣传台账",
+    "import.stations": "导入服务站",
+    "import.upload": "上传导入文件",
     "leave.granted": "准假",
     "leave.refused": "不准假",
     "outbox.resolve": "核实结果不明的",
@@ -87,7 +91,7 @@ GROUPS = {
     ),
     "keeping": (
         "备份、导入、删除",
-        ("backup", "restore", "import.people", "import.holidays", "import.publicity", "privacy.erase", "case.erased"),
+        ("backup", "restore", *(act for act in ACTS if act.startswith("import.")), "privacy.erase", "case.erased"),
     ),
 }
 #: An openid is personal data: enough is shown to tell two apart.

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from admin import guard, login, navigation, showing, views
 from admin.views.context import Console
 from errors import AssistantError, NotFound
-from services import scope
+from services import import_runs, scope
 
 log = structlog.get_logger("console")
 
@@ -38,6 +38,7 @@ STATIC = Path(__file__).with_name("static")
 def attach(app: Flask, console: Console) -> None:
     """Mount the console at /console/."""
     pages = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
+    pages.before_request(views.imports.make_room)
     guard.watch(app, pages, console.settings, console.database, console.now)
     login.register(pages, console.settings, console.database, console.now)
     views.register(pages, console)
@@ -117,6 +118,8 @@ def _answer_errors(pages: Blueprint, console: Console) -> None:
     def wrong(error: HTTPException) -> tuple[str, int]:
         if error.code == 404:
             return page(404, "没有这个页面", scope.OUTSIDE)
+        if error.code == 413:
+            return page(413, "文件太大", f"上传的文件最多 {import_runs.MAX_BYTES >> 20} MB，请分开导入。")
         return page(error.code or 400, "请求不对", "浏览器发来的内容不对，没有执行。请返回上一页再试。")
 
     @pages.errorhandler(Exception)

@@ -30,6 +30,7 @@ PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUD
 #: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
 PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
+IMPORTS = Section("console.imports", "导入", OFFICES, "名册")
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
 #: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.
@@ -49,7 +50,7 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, BRANCHES, PEOPLE, STATIONS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
+    TODAY, SEARCH, BRANCHES, PEOPLE, STATIONS, IMPORTS, CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, RULES,
 )  # fmt: skip
 
 

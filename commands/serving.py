@@ -44,6 +44,8 @@ SWEEP_SECONDS = 1
 LOOK_SECONDS = 3
 RECOVER_SECONDS = 5
 SEAL_SECONDS = 15
+#: Somebody sits before the page and waits.
+IMPORT_SECONDS = 1
 DIE_WITH_PARENT = 1
 
 
@@ -63,7 +65,8 @@ def run() -> None:
     bell, delivery = parts.bell(), parts.delivery()
     bell.listen(delivery.run)
     jobs = [_ticking(parts.clockwork(), parts), _sweeping(parts, bell), (delivery.run, LOOK_SECONDS)]
-    clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS), _sealing(parts)])
+    jobs += [(desk.recover, RECOVER_SECONDS), _sealing(parts), (parts.importing().run, IMPORT_SECONDS)]
+    clock = _clock(parts, jobs)
     server = create_server(
         app.web(parts, desk),
         host=parts.settings.server.host,
@@ -153,7 +156,7 @@ def scheduler() -> None:
     made.set_up_log()
     parts = made.parts()
     bell = parts.bell()
-    jobs = [_ticking(parts.clockwork(), parts), _sealing(parts)]
+    jobs = [_ticking(parts.clockwork(), parts), _sealing(parts), (parts.importing().run, IMPORT_SECONDS)]
     if parts.settings.redis.url:
         jobs.append(_sweeping(parts, bell))
     _until_stopped(_clock(parts, jobs), bell.stop)

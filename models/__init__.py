@@ -17,6 +17,7 @@ from models.consultations import (
 )
 from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
+from models.imports import Import, ImportKind, ImportPart, ImportState
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
 from models.many import among, dialect_of, insert_all, insert_new, put, update_each
 from models.organisations import Branch, BranchKind, County, Station
@@ -72,6 +73,10 @@ __all__ = [
     "Follower",
     "Gathering",
     "GatheringState",
+    "Import",
+    "ImportKind",
+    "ImportPart",
+    "ImportState",
     "InboxMessage",
     "Invite",
     "Labelled",

@@ -11,14 +11,14 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from clock import beijing_date
 from errors import Misunderstood, NotFound
-from models import Labelled
+from models import ImportKind, Role
 from services import audit, sheets, table_files, workbooks
 from services.imports_kinds import Change, Column, Fate, Importer
 from services.imports_ledgers import Holidays, Publicity
@@ -27,16 +27,9 @@ from services.imports_places import Branches, Stations
 from services.scope import OUTSIDE, Scope
 from services.sheets import MARK, Problem, Row, TableFile
 
+Kind = ImportKind
 MAX_PROBLEMS = 500
 SHOWN_CHANGES = 50
-
-
-class Kind(Labelled):
-    PEOPLE = "people", "人员"
-    BRANCHES = "branches", "支部"
-    STATIONS = "stations", "服务站"
-    HOLIDAYS = "holidays", "节假日"
-    PUBLICITY = "publicity", "宣传台账"
 
 
 COLUMNS: dict[Kind, tuple[Column, ...]] = {
@@ -52,7 +45,9 @@ OF_COUNTIES = frozenset({Kind.PEOPLE, Kind.BRANCHES, Kind.STATIONS})
 
 def kinds(scope: Scope | None) -> list[Kind]:
     """What somebody may bring in; the command line anything."""
-    return [kind for kind in Kind if scope is None or scope.is_city or kind in OF_COUNTIES]
+    if scope is None or scope.holds(Role.OFFICE):
+        return list(Kind)
+    return [kind for kind in Kind if kind in OF_COUNTIES and scope.holds(Role.COUNTY_OFFICE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +126,15 @@ def _through(session: Session, task: Task, *, is_writing: bool) -> Findings:
 
 
 def _importer(session: Session, task: Task) -> Importer:
+    # Who audits as well reads the whole city and writes in the county only.
+    scope = task.scope and replace(task.scope, roles=task.scope.roles - {Role.AUDITOR})
     match task.kind:
         case Kind.PEOPLE:
-            return People(session, task.scope, beijing_date(task.at))
+            return People(session, scope, beijing_date(task.at))
         case Kind.BRANCHES:
-            return Branches(session, task.scope)
+            return Branches(session, scope)
         case Kind.STATIONS:
-            return Stations(session, task.scope)
+            return Stations(session, scope)
         case Kind.HOLIDAYS:
             return Holidays(session)
         case Kind.PUBLICITY:
@@ -165,7 +162,10 @@ def template(kind: Kind) -> bytes:
     widths = tuple(max(12, min(40, 2 * len(column.example) + 2)) for column in columns)
     example = tuple(f"{MARK} 例：{c.example}" if c is columns[0] else c.example for c in columns)
     notes = [(c.name, "必填" if c.is_needed else "可空", c.example, c.note) for c in columns]
-    rows = (workbooks.Row(tuple(c.name for c in columns), workbooks.Look.HEADING), workbooks.Row(example))
+    rows = (
+        workbooks.Row(tuple(c.name for c in columns), workbooks.Look.HEADING),
+        workbooks.Row(example, workbooks.Look.EXAMPLE),
+    )
     form = workbooks.Sheet(kind.label, widths, rows, is_form=True)
     return workbooks.write(
         [form, workbooks.table("填写说明", ("列", "必填", "例子", "说明"), (14, 8, 36, 60), notes)], ""

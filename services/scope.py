@@ -20,6 +20,7 @@ from models import (
     CaseState,
     Consultation,
     Gathering,
+    Import,
     Outgoing,
     Person,
     Post,
@@ -121,6 +122,13 @@ class Scope:
             return sa.true()
         return Outgoing.person_id.in_(sa.select(Person.id).where(self.people))
 
+    @property
+    def imports(self) -> Condition:
+        """Tables that one has sent oneself, and those of one's county."""
+        if self.is_city:
+            return sa.true()
+        return sa.or_(Import.by_person_id == self.person_id, Import.county_id.in_(self.county_ids))
+
     def holds(self, *roles: Role) -> bool:
         return bool(self.roles & set(roles))
 
@@ -207,6 +215,12 @@ def message(session: Session, scope: Scope, row_id: int) -> Outgoing:
     """One row of the outbox with its person. Raises NotFound."""
     question = sa.select(Outgoing).options(joinedload(Outgoing.person), joinedload(Outgoing.notice))
     return _one(session.scalar(question.where(Outgoing.id == row_id, scope.outgoing)))
+
+
+def brought(session: Session, scope: Scope, import_id: int) -> Import:
+    """A table to be brought in, with who sent it. Raises NotFound."""
+    question = sa.select(Import).options(joinedload(Import.by))
+    return _one(session.scalar(question.where(Import.id == import_id, scope.imports)))
 
 
 def gathering(session: Session, scope: Scope, gathering_id: int) -> Gathering:

@@ -14,6 +14,12 @@ _LOCKED = "EncryptedPackage".encode("utf-16-le")
 
 def opened(raw: bytes, sheet: str = "") -> TableFile:
     """A table, ready to be read; nothing but its lines is kept. Raises Misunderstood, in one sentence."""
+    refuse(raw)
+    return xlsx_files.opened(raw, sheet) if raw.startswith(_ZIP) else csv_files.opened(raw)
+
+
+def refuse(raw: bytes) -> None:
+    """Raises Misunderstood for what its first bytes show to be no table of ours, before anybody reads on."""
     if not raw:
         raise Misunderstood("文件是空的。")
     if len(raw) > MAX_BYTES:
@@ -22,6 +28,3 @@ def opened(raw: bytes, sheet: str = "") -> TableFile:
         raise Misunderstood("工作簿有打开密码，读不了：请在 Excel 里去掉密码，再存一次。")
     if raw.startswith(_OLE):
         raise Misunderstood("这是旧格式的 .xls 工作簿：请在 Excel 里“另存为”，类型选“Excel 工作簿（.xlsx）”。")
-    if raw.startswith(_ZIP):
-        return xlsx_files.opened(raw, sheet)
-    return csv_files.opened(raw)

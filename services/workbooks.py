@@ -30,6 +30,8 @@ class Look(Enum):
     HEADING = auto()
     #: A heading that begins a page of its own when printed.
     NEW_PAGE = auto()
+    #: Our own words to whoever fills a form in; nobody reads them back.
+    EXAMPLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def write_to(out: BinaryIO, pages: Iterable[Sheet], mark: str, who: str = "") ->
 def _looks(book: xlsxwriter.Workbook) -> dict[Look, Format]:
     plain = book.add_format({"num_format": "@", "text_wrap": True, "valign": "top", "border": 1})
     head = book.add_format({"num_format": "@", "bold": True, "bg_color": "#EEEEEE", "border": 1})
-    return {Look.PLAIN: plain, Look.HEADING: head, Look.NEW_PAGE: head}
+    example = book.add_format({"num_format": "@", "italic": True, "font_color": "#666666", "border": 1})
+    return {Look.PLAIN: plain, Look.HEADING: head, Look.NEW_PAGE: head, Look.EXAMPLE: example}
 
 
 def _fill(sheet: Worksheet, page: Sheet, mark: str, looks: dict[Look, Format]) -> int:
@@ -101,7 +104,10 @@ def _fill(sheet: Worksheet, page: Sheet, mark: str, looks: dict[Look, Format]) -
         if row.look is Look.NEW_PAGE and number:
             breaks.append(number)
         for column, cell in enumerate(row.cells):
-            _put(sheet, number, column, cell, looks[row.look])
+            if row.look is Look.EXAMPLE:
+                sheet.write_string(number, column, str(cell), looks[row.look])
+            else:
+                _put(sheet, number, column, cell, looks[row.look])
         number += 1
         count += row.look is Look.PLAIN
     sheet.set_h_pagebreaks(breaks)

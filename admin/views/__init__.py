@@ -13,6 +13,7 @@ from admin.views import (
     drafting,
     figures,
     gatherings,
+    imports,
     mine,
     people,
     reports,
@@ -26,7 +27,7 @@ from admin.views import (
 from admin.views.context import Console
 
 PAGES = (
-    today, search, branches, people, stations, cases, broadcasts, drafting, sending, reports,
+    today, search, branches, people, stations, imports, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, rules,
     mine,
 )  # fmt: skip

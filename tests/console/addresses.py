@@ -11,6 +11,7 @@ from models import (
     BroadcastState,
     Consultation,
     Gathering,
+    Import,
     Outgoing,
     Person,
     Post,
@@ -18,7 +19,7 @@ from models import (
     SendState,
     Station,
 )
-from tests.console import sent
+from tests.console import brought, sent
 from tests.console.conftest import Office
 
 #: Before the login, or on the way; they have tests of their own.
@@ -29,6 +30,7 @@ NOWHERE = "console.unknown"
 def of(office: Office) -> dict[str, str]:
     """Endpoint → an address that the city office may open."""
     sent.ensure(office)
+    brought.ensure(office)
     with office.database.reading() as session:
         examples = _examples(session)
     rules = [rule for rule in office.app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
@@ -65,6 +67,7 @@ def _examples(session: Session) -> dict[str, object]:
         "key": row.campaign,
         "row_id": row.id,
         "act": "cancel",
+        "import_id": session.scalar(sa.select(sa.func.max(Import.id))),
         "branch": session.scalar(sa.select(sa.func.min(Branch.id))),
         "person": session.scalar(sa.select(sa.func.min(Person.id))),
     }

@@ -23,6 +23,7 @@ from models import (
     Consultation,
     County,
     Gathering,
+    Import,
     Matter,
     NoticeKind,
     Outgoing,
@@ -37,7 +38,7 @@ from models import (
 from services import scope
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
-from tests.console import addresses
+from tests.console import addresses, brought
 
 HOME, ELSEWHERE = "金水区", "登封市"
 ROLES = {
@@ -86,6 +87,7 @@ def office(office):
                 state=BroadcastState.SUBMITTED, people_count=1, reachable_count=0,
             )
         )  # fmt: skip
+    brought.send(office, brought.HEAD + "外县人,19900000000,外县支部,2020-01-01,\n", name="外县的名册.csv")
     return office
 
 
@@ -110,6 +112,7 @@ def foreign(office) -> dict[str, object]:
             "act": "pause",
             "broadcast_id": session.scalar(sa.select(Broadcast.id).where(Broadcast.title == "外县的事")),
             "row_id": session.scalar(sa.select(Outgoing.id).where(Outgoing.campaign == f"study_day:{ELSEWHERE}")),
+            "import_id": session.scalar(sa.select(Import.id).where(Import.name == "外县的名册.csv")),
             "session_id": 1,
             "name": "office",
             "_rest": "nothing",
@@ -190,6 +193,7 @@ def test_no_page_names_what_lies_outside_the_scope(office):
             session.get_one(Station, values["station_id"]).name,
             values["number"],
             "外县的事",
+            "外县的名册.csv",
         }
     visitor = office.visitor("county")
     for rule in rules(office, method="GET", with_parts=False):

@@ -31,6 +31,8 @@ PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUD
 PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
 STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
 IMPORTS = Section("console.imports", "导入", OFFICES, "名册")
+#: Any list, by whoever may open it; whether that is so the export asks of the list.
+EXPORTS = Section("console.today", "导出", EVERYBODY)
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
 #: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.

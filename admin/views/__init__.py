@@ -11,6 +11,7 @@ from admin.views import (
     broadcasts,
     cases,
     drafting,
+    exports,
     figures,
     gatherings,
     imports,
@@ -28,7 +29,7 @@ from admin.views.context import Console
 
 PAGES = (
     today, search, branches, people, stations, imports, cases, broadcasts, drafting, sending, reports,
-    gatherings, figures, tasks, audit, accounts, rules,
+    gatherings, figures, tasks, audit, accounts, rules, exports,
     mine,
 )  # fmt: skip
 

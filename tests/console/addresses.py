@@ -67,6 +67,7 @@ def _examples(session: Session) -> dict[str, object]:
         "key": row.campaign,
         "row_id": row.id,
         "act": "cancel",
+        "name": "people",
         "import_id": session.scalar(sa.select(sa.func.max(Import.id))),
         "branch": session.scalar(sa.select(sa.func.min(Branch.id))),
         "person": session.scalar(sa.select(sa.func.min(Person.id))),

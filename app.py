@@ -30,6 +30,7 @@ from scheduler import template_checks, timetable
 from scheduler.bell import Bell
 from scheduler.clockwork import Clockwork
 from scheduler.delivery import Delivery
+from scheduler.importing import Importing
 from services.sending import ladder, outbox
 from services.sending.ladder import Account
 from web import status
@@ -90,6 +91,10 @@ class Parts:
 
     def clockwork(self) -> Clockwork:
         return Clockwork(self.database, timetable.rules(self.settings))
+
+    def importing(self) -> Importing:
+        """Whoever looks through and writes the tables that were sent at the desk."""
+        return Importing(self.database, self.now)
 
 
 def make(settings: Settings, now: Now = clock.now) -> Parts:

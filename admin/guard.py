@@ -118,7 +118,8 @@ def watch(app: Flask, pages: Blueprint, settings: Settings, database: Database, 
     def check() -> Response | None:
         endpoint = request.endpoint or ""
         # Before the token is looked for: that reads the form.
-        if most := getattr(current_app.view_functions.get(endpoint), "most_bytes", None):
+        most = getattr(current_app.view_functions.get(endpoint), "most_bytes", None)
+        if most and flask_login.current_user.is_authenticated:
             request.max_content_length = most
         csrf.protect()
         if endpoint in OPEN:

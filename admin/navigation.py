@@ -55,6 +55,9 @@ BRANDS = Section("console.brands", "党建品牌", OFFICES | {Role.AUDITOR}, "�
 BRANDS_CHANGE = Section("console.brands", "党建品牌", OFFICES, "名册")
 #: What a station shows of itself; the offices put it there.
 PICTURES = Section("console.stations", "服务站", OFFICES, "名册")
+IMPORTS = Section("console.imports", "导入", OFFICES, "名册")
+#: Any list, by whoever may open it; whether that is so the export asks of the list.
+EXPORTS = Section("console.today", "导出", EVERYBODY)
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
 BROADCASTS = Section("console.broadcasts", "群发", OFFICES | {Role.AUDITOR}, "办理")
 #: Writing, holding, ending: the offices. Letting something go that another wrote: the city office.
@@ -75,7 +78,7 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, CLAIMS, TERMS, DUPLICATES, STATIONS, COVERAGE, BRANDS,
+    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, CLAIMS, TERMS, DUPLICATES, STATIONS, COVERAGE, BRANDS, IMPORTS,
     CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, TEMPLATES, RULES,
 )  # fmt: skip
 

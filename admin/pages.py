@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from flask import request, url_for
+from flask import g, request, url_for
 from sqlalchemy.orm import Session
 
 from models import Labelled
@@ -35,12 +35,31 @@ class Page:
     def start(self) -> int:
         return (min(self.number, self.last) - 1) * SIZE
 
+    @property
+    def export(self) -> str:
+        """Where all rows of this list are handed out, with the same choice."""
+        return (
+            url_for("console.export", name=self.endpoint.removeprefix("console."), **self.values)
+            if self.endpoint
+            else ""
+        )
+
     def link(self, number: int) -> str:
         return url_for(self.endpoint, **{**self.values, "page": number})
 
 
+class Asked(Exception):
+    """A list's question, on its way to the export, which wants all its rows and no page (admin/views/exports.py)."""
+
+    def __init__(self, question: sa.Select[*tuple[Any, ...]]) -> None:
+        super().__init__()
+        self.question = question
+
+
 def page(session: Session, question: sa.Select[*tuple[Any, ...]], unit: str) -> Page:
-    """The page that the address asks for of what a question finds."""
+    """The page that the address asks for of what a question finds. Raises Asked for an export."""
+    if g.get("is_export"):
+        raise Asked(question)
     total = session.scalar(sa.select(sa.func.count()).select_from(question.order_by(None).subquery())) or 0
     chosen = {name: value for name, value in request.args.items() if name != "page" and value}
     chosen |= request.view_args or {}

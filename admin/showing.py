@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from admin import acts
 from clock import beijing, say_date
-from models import CaseState, SendState
+from models import CaseState, ImportState, SendState
 from models.people import TAIL
 
 
@@ -67,6 +67,10 @@ SENDS = {
     SendState.REFUSED: "bad", SendState.UNREACHABLE: "bad", SendState.EXPIRED: "warn", SendState.UNKNOWN: "warn",
     SendState.CANCELLED: "off", SendState.FOLDED: "wait",
 }  # fmt: skip
+IMPORTS = {
+    ImportState.UPLOADED: "wait", ImportState.CHECKED: "warn", ImportState.APPLYING: "wait", ImportState.APPLIED: "good",
+    ImportState.FAILED: "bad",
+}  # fmt: skip
 CASES = {CaseState.WAITING: "warn", CaseState.TAKEN: "wait", CaseState.ANSWERED: "good"}
 
 
@@ -84,6 +88,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "campaign": campaign,
     "case_state": lambda state: CASES.get(state, "off"),
     "details": acts.details,
+    "import_state": lambda state: IMPORTS.get(state, "off"),
     "send_state": lambda state: SENDS.get(state, "off"),
     "subject": acts.subject,
     "phone": phone,

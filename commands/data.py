@@ -14,7 +14,7 @@ from bot.client import CallFailed
 from bot.tokens import TokenUnavailable
 from commands import parts as made
 from handlers.menu import MENU
-from services import imports, rhythm
+from services import imports, rhythm, table_files
 
 #: The figures of 2017 as the work report gives them (L22).
 LEDGER = Path(demo_data.__file__).with_name("publicity_2017.csv")
@@ -57,9 +57,9 @@ def demo(people: int, open_now: bool) -> None:
         rhythm.seed_holidays(session)
         calendar = rhythm.calendar(session, parts.settings.calendar)
         made_rows = rhythm.plan(session, calendar, parts.settings.study_day, at)
-        ledger = imports.plan(session, parts.database.vault, imports.Kind.PUBLICITY, LEDGER.read_bytes(), at)
-        if ledger.writes:
-            imports.apply(session, ledger, LEDGER.name, at)
+        ledger = imports.Task(imports.Kind.PUBLICITY, table_files.opened(LEDGER.read_bytes()), at)
+        if not imports.check(session, ledger).is_known:
+            imports.apply(session, ledger, LEDGER.name)
     click.echo(
         f"演示数据（全部虚构）：{summary.counties} 个县（市）区，{sum(summary.branches.values())} 个支部，"
         f"{summary.stations} 个服务站，{summary.people} 人；新排活动 {made_rows} 场。"

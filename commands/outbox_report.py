@@ -15,7 +15,7 @@ from commands import parts as made
 from commands.papers import require_writable, write_file
 from errors import RuleBroken
 from models import SendState
-from services import sheets, workbooks
+from services import csv_files, workbooks
 from services.sending import by_hand, delivery_report, report_book
 from services.sending.delivery_report import Line, Report
 from services.sending.report_book import BY_HAND, ORDER, REPORT, Asked
@@ -82,7 +82,7 @@ def _by_hand(session: Session, found: Report, path: Path, asked: Asked) -> Paper
     mark = asked.mark(found, BY_HAND)
     pages = list(by_hand.lists(session, found.name, asked.at, is_unmasked=asked.is_unmasked))
     if path.suffix.lower() == ".csv":
-        content, _count = sheets.write(by_hand.table(pages), f"{mark}；")
+        content, _count = csv_files.write(by_hand.table(pages), mark)
     else:
         content = workbooks.write([by_hand.sheet(pages)], mark)
     size = f"{len(pages)} 个支部，{sum(len(page.people) for page in pages)} 人"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,8 +18,8 @@ from commands import columns
 from commands import parts as made
 from errors import AssistantError, NotFound
 from models import BranchKind
-from services import coverage, exports, imports, organisations, publicity
-from services.imports_people import Fate
+from services import coverage, exports, imports, organisations, publicity, table_files
+from services.sheets import TableFile
 
 #: More problems than this tell nobody more.
 SHOWN_PROBLEMS = 200
@@ -108,29 +111,55 @@ def publicity_ledger(year: int, rows: bool) -> None:
 @click.command("import", short_help="导入 · bring in a table")
 @click.argument("kind", type=click.Choice([kind.value for kind in imports.Kind]))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--sheet", default="", help="工作簿里的哪张表，默认第一张不空的 · which sheet")
 @click.option("--apply", "is_for_real", is_flag=True, help="没有错误就写入 · write it, if there are no errors")
-def bring_in(kind: str, file: Path, is_for_real: bool) -> None:
-    """导入 CSV 表：people 人员、holidays 节假日、publicity 宣传台账。UTF-8 或 GBK 编码。
+def bring_in(kind: str, file: Path, sheet: str, is_for_real: bool) -> None:
+    """导入表格：people 人员、branches 支部、stations 服务站、holidays 节假日、publicity 宣传台账。
 
-    先不带 --apply 预览。再次导入同一张表是更新，不会重复；表里没有的人和职务不会被删去。
+    Excel 工作簿（.xlsx）或 CSV（UTF-8、GBK）。先不带 --apply 预览。再次导入同一张表是更新，不会重复；表里没有的人和职务不会被删去。
 
     \b
-    people     姓名,手机号,支部,职务（可无）,加入日期
+    people     姓名,手机号,支部,加入日期,职务（可无）
+    branches   支部,类别,县（市）区
+    stations   服务站,县（市）区,地址,经度,纬度,开放时间（可无）,电话（可无）,支部（可无）
     holidays   日期,类别（放假/调休）,名称,来源
-    publicity  编号,年份,日期（可无）,类别,数量,单位（可无）,来源
+    publicity  编号,年份,类别,数量,来源,日期（可无）,单位（可无）
 
-    Bring in a CSV table. Without --apply nothing is written. The same rows again are an update, never doubles.
+    Bring in a workbook or a CSV table. Without --apply nothing is written. The same rows again are an update.
     """
     parts = made.parts()
-    of, raw = imports.Kind(kind), _content(file)
-    at = clock.now()
-    with parts.database.transaction() as session:
-        plan = imports.plan(session, parts.database.vault, of, raw, at)
-        if is_for_real and not plan.problems:
-            imports.apply(session, plan, file.name, at)
-        else:
-            session.rollback()
-    _say_plan(plan, file, is_for_real)
+    table = table_files.opened(_content(file), sheet)
+
+    def task(bar: _Bar) -> imports.Task:
+        return imports.Task(imports.Kind(kind), table, clock.now(), progress=bar)
+
+    with parts.database.reading() as session, _bar("检查", table) as bar:
+        found = imports.check(session, task(bar))
+    _say_findings(found, file, kind)
+    if is_for_real:
+        with parts.database.transaction() as session, _bar("写入", table) as bar:
+            found = imports.apply(session, task(bar), file.name)
+        click.echo(f"已写入：{found.counts}。")
+    else:
+        click.echo("这是预览，什么也没有写入；加 --apply 写入。")
+
+
+class _Bar:
+    """How far one is, on a terminal only."""
+
+    def __init__(self, shown: Any) -> None:
+        self._shown, self._done = shown, 0
+
+    def __call__(self, rows: int) -> None:
+        self._shown.update(rows - self._done)
+        self._done = rows
+
+
+@contextmanager
+def _bar(label: str, table: TableFile) -> Iterator[_Bar]:
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=table.about, label=label, file=sys.stderr, hidden=hidden) as shown:
+        yield _Bar(shown)
 
 
 def _content(file: Path) -> bytes:
@@ -140,18 +169,17 @@ def _content(file: Path) -> bytes:
         raise AssistantError(f"读不了 {file}：{error.strerror}。") from None
 
 
-def _say_plan(plan: imports.Plan, file: Path, is_for_real: bool) -> None:
-    counts = "，".join(f"{fate.label} {plan.fates[fate]}" for fate in Fate)
-    click.echo(f"{file.name}（{plan.kind.label}）：{counts}，有错 {len({p.row for p in plan.problems})} 行。")
-    for remark in plan.remarks:
+def _say_findings(found: imports.Findings, file: Path, kind: str) -> None:
+    """What a file would do; raises AssistantError after its problems."""
+    click.echo(f"{file.name}（{imports.Kind(kind).label}）：{found.counts}，有错 {found.wrong_rows} 行。")
+    for remark in found.remarks:
         click.echo(f"提示：{remark}")
-    for problem in plan.problems[:SHOWN_PROBLEMS]:
+    for problem in found.problems[:SHOWN_PROBLEMS]:
         click.echo(f"  {problem}")
-    if len(plan.problems) > SHOWN_PROBLEMS:
-        click.echo(f"  ……共 {len(plan.problems)} 处")
-    if plan.problems:
-        raise AssistantError(f"有 {len(plan.problems)} 处错误，什么也没有写入；改正后再导入。")
-    click.echo("已写入。" if is_for_real else "这是预览，什么也没有写入；加 --apply 写入。")
+    if found.problem_count > SHOWN_PROBLEMS:
+        click.echo(f"  ……还有 {found.problem_count - SHOWN_PROBLEMS} 处")
+    if found.problem_count:
+        raise AssistantError(f"有 {found.problem_count} 处错误，什么也没有写入；改正后再导入。")
 
 
 # --- out -----------------------------------------------------------------------------------------------------

@@ -44,6 +44,8 @@ SWEEP_SECONDS = 1
 LOOK_SECONDS = 3
 RECOVER_SECONDS = 5
 SEAL_SECONDS = 15
+#: Somebody sits before the page and waits.
+IMPORT_SECONDS = 1
 DIE_WITH_PARENT = 1
 MOST_CONNECTIONS = 2000
 #: How long a server that is told to stop waits for those who are being answered.
@@ -66,7 +68,8 @@ def run() -> None:
     bell, delivery = parts.bell(), parts.delivery()
     bell.listen(delivery.run)
     jobs = [_ticking(parts.clockwork(), parts), _sweeping(parts, bell), (delivery.run, LOOK_SECONDS)]
-    clock = _clock(parts, [*jobs, (desk.recover, RECOVER_SECONDS), _sealing(parts)])
+    jobs += [(desk.recover, RECOVER_SECONDS), _sealing(parts), (parts.importing().run, IMPORT_SECONDS)]
+    clock = _clock(parts, jobs)
     server = embedded(app.web(parts, desk), parts.settings.server.host, parts.settings.server.port)
     _on_stop(_leave)
     log.info("serving", address=f"http://{parts.settings.server.host}:{parts.settings.server.port}")
@@ -149,7 +152,7 @@ def scheduler() -> None:
     made.set_up_log()
     parts = made.parts()
     bell = parts.bell()
-    jobs = [_ticking(parts.clockwork(), parts), _sealing(parts)]
+    jobs = [_ticking(parts.clockwork(), parts), _sealing(parts), (parts.importing().run, IMPORT_SECONDS)]
     if parts.settings.redis.url:
         jobs.append(_sweeping(parts, bell))
     _until_stopped(_clock(parts, jobs), bell.stop)

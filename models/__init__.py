@@ -18,6 +18,7 @@ from models.consultations import (
 from models.database import Database
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.grassroots import BrandStory, LiaisonPoint, PartyGroup, PartyGroupMember, StoryKind, Township, Village
+from models.imports import Import, ImportKind, ImportPart, ImportState
 from models.inbox import Answer, Conversation, InboxMessage, Outcome
 from models.keys import DataKey, KeyUse
 from models.many import among, dialect_of, insert_all, insert_new, put, update_each
@@ -97,6 +98,10 @@ __all__ = [
     "Follower",
     "Gathering",
     "GatheringState",
+    "Import",
+    "ImportKind",
+    "ImportPart",
+    "ImportState",
     "InboxMessage",
     "Invite",
     "KeyUse",

@@ -26,7 +26,7 @@ from models import (
     PublicityRow,
     SpecialDay,
 )
-from services import audit, branch_history, organisation_tables, people, publicity, sheets
+from services import audit, branch_history, csv_files, organisation_tables, people, publicity
 from services.branch_history import CITY
 from services.sheets import Table
 
@@ -63,8 +63,9 @@ def export(session: Session, asked: Request, at: datetime) -> tuple[bytes, int]:
     table = _table(session, asked, at)
     moment = f"{beijing(at):%Y-%m-%d %H:%M}"
     masked = "" if asked.kind is not Kind.PEOPLE else "手机号未隐去，" if asked.is_unmasked else "手机号已隐去，"
-    mark = f"法学会助手导出 {asked.kind.label}，{moment}（北京时间），由 {asked.who} 导出，用途：{asked.reason or '未写'}；{masked}"
-    content, count = sheets.write(table, mark)
+    said = f"由 {asked.who} 导出，{masked}用途：{asked.reason or '未写'}"
+    mark = f"法学会助手导出 {asked.kind.label}，{moment}（北京时间），{said}"
+    content, count = csv_files.write(table, mark)
     what = f"{count} 行；{masked}由 {asked.who}；用途：{asked.reason or '未写'}"
     audit.note(session, at, None, "export.unmasked" if asked.is_unmasked else "export", f"{asked.kind}", what)
     return content, count

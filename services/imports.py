@@ -1,185 +1,196 @@
-"""Tables brought in from outside: read whole, said what would change, written only without a single error (F030)."""
+"""Tables brought in from outside: first said what they would change, written only without a single error (F030).
+
+A file is gone through twice, some hundred rows at a time, and nothing is kept but numbers, the first problems and the
+first changes. Going through it to apply it is the same as to check it, only that each batch is written, in the one
+transaction of the caller: with a problem anywhere that transaction is dropped (docs/decisions/0018).
+"""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import hashlib
+import io
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from clock import beijing_date
-from errors import Misunderstood
-from models import Labelled, PublicityItem, PublicityRow, SpecialDay, Vault
-from services import audit, imports_people, sheets
-from services.imports_people import Fate, Write
-from services.sheets import Problem, Row
+from errors import Misunderstood, NotFound
+from models import ImportKind, Role
+from services import audit, sheets, table_files, workbooks
+from services.imports_kinds import Change, Column, Fate, Importer
+from services.imports_ledgers import Holidays, Publicity
+from services.imports_people import People
+from services.imports_places import Branches, Stations
+from services.scope import OUTSIDE, Scope
+from services.sheets import MARK, Problem, Row, TableFile
 
-_AMOUNT = re.compile(r"(\d{1,9})(余|多)?")
+Kind = ImportKind
+MAX_PROBLEMS = 500
+SHOWN_CHANGES = 50
 
 
-class Kind(Labelled):
-    PEOPLE = "people", "人员"
-    HOLIDAYS = "holidays", "节假日"
-    PUBLICITY = "publicity", "宣传台账"
+COLUMNS: dict[Kind, tuple[Column, ...]] = {
+    Kind.PEOPLE: People.columns,
+    Kind.BRANCHES: Branches.columns,
+    Kind.STATIONS: Stations.columns,
+    Kind.HOLIDAYS: Holidays.columns,
+    Kind.PUBLICITY: Publicity.columns,
+}
+#: What a county office may bring in, for its own county.
+OF_COUNTIES = frozenset({Kind.PEOPLE, Kind.BRANCHES, Kind.STATIONS})
+
+
+def kinds(scope: Scope | None) -> list[Kind]:
+    """What somebody may bring in; the command line anything."""
+    if scope is None or scope.holds(Role.OFFICE):
+        return list(Kind)
+    return [kind for kind in Kind if kind in OF_COUNTIES and scope.holds(Role.COUNTY_OFFICE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file to be brought in; without a scope for the whole city. `progress` hears how many rows are done."""
+
+    kind: Kind
+    file: TableFile
+    at: datetime
+    scope: Scope | None = None
+    progress: Callable[[int], None] = lambda _rows: None
 
 
 @dataclass(slots=True)
-class Plan:
-    """What a file would do. Nothing is written until `apply`, and never while there are problems."""
+class Findings:
+    """What a file would do. `digest` stands for every change in it: the same digest, the same changes."""
 
-    kind: Kind
-    remarks: list[str]
-    problems: list[Problem] = field(default_factory=list)
+    remarks: tuple[str, ...]
+    rows: int = 0
     fates: Counter[Fate] = field(default_factory=Counter)
-    writes: list[Write] = field(default_factory=list)
+    #: The first of them, from top to bottom.
+    problems: list[Problem] = field(default_factory=list)
+    problem_count: int = 0
+    wrong_rows: int = 0
+    changes: list[Change] = field(default_factory=list)
+    digest: str = ""
 
-    def add(self, fate: Fate, *writes: Write) -> None:
-        self.fates[fate] += 1
-        if fate is not Fate.UNCHANGED:
-            self.writes += writes
+    @property
+    def counts(self) -> str:
+        return "，".join(f"{fate.label} {self.fates[fate]}" for fate in Fate)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether everything in it is there already."""
+        return self.fates[Fate.UNCHANGED] == self.rows
+
+    @property
+    def more_problems(self) -> int:
+        return self.problem_count - len(self.problems)
 
 
-COLUMNS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    Kind.PEOPLE: (("姓名", "手机号", "支部", "加入日期"), ("职务",)),
-    Kind.HOLIDAYS: (("日期", "类别", "名称", "来源"), ()),
-    Kind.PUBLICITY: (("编号", "年份", "类别", "数量", "来源"), ("日期", "单位")),
-}
+def check(session: Session, task: Task) -> Findings:
+    """Compare a file with what is there. Writes nothing. Raises Misunderstood for what is no such table."""
+    return _through(session, task, is_writing=False)
 
 
-def plan(session: Session, vault: Vault, kind: Kind, raw: bytes, at: datetime) -> Plan:
-    """Read a file and compare it with what is there. Writes nothing. Raises Misunderstood."""
-    rows, remarks = sheets.read(raw, *COLUMNS[kind])
-    of = Plan(kind, remarks)
-    if not rows:
+def apply(session: Session, task: Task, name: str, by: int | None = None) -> Findings:
+    """Write a file in the caller's transaction. Raises Misunderstood when anything is wrong with it: what was written
+    by then is the caller's to drop."""
+    found = _through(session, task, is_writing=True)
+    if found.problem_count:
+        raise Misunderstood(f"有 {found.problem_count} 处错误，什么也没有写入；改正后再导入。")
+    audit.note(session, task.at, by, f"import.{task.kind}", f"file:{name}", found.counts)
+    return found
+
+
+def _through(session: Session, task: Task, *, is_writing: bool) -> Findings:
+    if task.kind not in kinds(task.scope):
+        raise NotFound(OUTSIDE)
+    needed = [column.name for column in COLUMNS[task.kind] if column.is_needed]
+    others = [column.name for column in COLUMNS[task.kind] if not column.is_needed]
+    reading = sheets.read(task.file, needed, others)
+    importer, found, digest = _importer(session, task), Findings(reading.remarks), hashlib.sha256()
+    for rows in sheets.chunks(reading.rows()):
+        changes = importer.compare(rows)
+        _note(found, rows, changes)
+        for change in changes:
+            digest.update(repr((change.row, change.fate.value, change.differences)).encode())
+        if is_writing and not found.problem_count:
+            importer.write(changes)
+        task.progress(found.rows)
+    if not found.rows:
         raise Misunderstood("表头下面没有数据。")
-    match kind:
+    found.digest = digest.hexdigest()
+    return found
+
+
+def _importer(session: Session, task: Task) -> Importer:
+    # Who audits as well reads the whole city and writes in the county only.
+    scope = task.scope and replace(task.scope, roles=task.scope.roles - {Role.AUDITOR})
+    match task.kind:
         case Kind.PEOPLE:
-            for fate, writes in imports_people.changes(session, vault, rows, beijing_date(at)):
-                of.add(fate, *writes)
+            return People(session, scope, beijing_date(task.at))
+        case Kind.BRANCHES:
+            return Branches(session, scope, task.at)
+        case Kind.STATIONS:
+            return Stations(session, scope)
         case Kind.HOLIDAYS:
-            _plan_holidays(session, rows, of)
+            return Holidays(session)
         case Kind.PUBLICITY:
-            _plan_publicity(session, rows, of)
-    of.problems = sorted((p for row in rows for p in row.problems), key=lambda p: p.row)
-    return of
+            return Publicity(session)
 
 
-def apply(session: Session, of: Plan, name: str, at: datetime) -> None:
-    """Write a plan without problems, in the caller's transaction. Raises Misunderstood."""
-    if of.problems:
-        raise Misunderstood(f"有 {len(of.problems)} 处错误，什么也没有写入。")
-    for write in of.writes:
-        write(session)
-    counts = "，".join(f"{fate.label} {of.fates[fate]}" for fate in Fate)
-    audit.note(session, at, None, f"import.{of.kind}", f"file:{name}", counts)
-
-
-# --- holidays ------------------------------------------------------------------------------------------------
-
-
-def _plan_holidays(session: Session, rows: list[Row], of: Plan) -> None:
-    known = {row.day: row for row in session.scalars(sa.select(SpecialDay))}
-    first: dict[date, int] = {}
+def _note(found: Findings, rows: list[Row], changes: list[Change]) -> None:
+    found.rows += len(rows)
     for row in rows:
-        if row.problems:
-            continue
-        day, kind = row.day("日期"), row.text("类别", 16)
-        name, source = row.text("名称", 32), row.text("来源", 128)
-        is_working = kind in {"调休", "调休上班"}
-        if kind and not is_working and kind != "放假":
-            row.wrong("类别", f"“{kind}”看不懂，应为“放假”或“调休”。")
-        if day is not None and is_working and day.weekday() < 5:
-            row.wrong("类别", f"{day} 不是周末，本来就上班，不是调休。")
-        if day is not None and first.setdefault(day, row.number) != row.number:
-            row.wrong("日期", f"与第 {first[day]} 行是同一天。")
-        if row.problems or day is None:
-            continue
-        values = {"day": day, "is_working": is_working, "name": name, "source": source}
-        of.add(_fate(known.get(day), values), _merges(SpecialDay(**values)))
+        found.problem_count += len(row.problems)
+        found.wrong_rows += bool(row.problems)
+        found.problems += row.problems[: MAX_PROBLEMS - len(found.problems)]
+    for change in changes:
+        found.fates[change.fate] += 1
+        if change.differences and len(found.changes) < SHOWN_CHANGES:
+            found.changes.append(change)
 
 
-# --- publicity -----------------------------------------------------------------------------------------------
+# --- what is handed out for it -------------------------------------------------------------------------------
 
 
-def _plan_publicity(session: Session, rows: list[Row], of: Plan) -> None:
-    known: dict[str, PublicityRow] = {}
-    for chunk in sheets.chunks({row.cells.get("编号", "") for row in rows}):
-        found = session.scalars(sa.select(PublicityRow).where(PublicityRow.key.in_(chunk)))
-        known |= {row.key: row for row in found}
-    first: dict[str, int] = {}
-    for row in rows:
-        values = None if row.problems else _publicity(row)
-        if values is None:
-            continue
-        key = values["key"]
-        if first.setdefault(key, row.number) != row.number:
-            row.wrong("编号", f"与第 {first[key]} 行相同。")
-            continue
-        before = known.get(key)
-        if before is not None:
-            values["id"] = before.id
-        of.add(_fate(before, values), _merges(PublicityRow(**values)))
+def template(kind: Kind) -> bytes:
+    """A workbook to be filled in: headings, an example that nobody means, and how each column is filled in."""
+    columns = COLUMNS[kind]
+    widths = tuple(max(12, min(40, 2 * len(column.example) + 2)) for column in columns)
+    example = tuple(f"{MARK} 例：{c.example}" if c is columns[0] else c.example for c in columns)
+    notes = [(c.name, "必填" if c.is_needed else "可空", c.example, c.note) for c in columns]
+    rows = (
+        workbooks.Row(tuple(c.name for c in columns), workbooks.Look.HEADING),
+        workbooks.Row(example, workbooks.Look.EXAMPLE),
+    )
+    form = workbooks.Sheet(kind.label, widths, rows, is_form=True)
+    return workbooks.write(
+        [form, workbooks.table("填写说明", ("列", "必填", "例子", "说明"), (14, 8, 36, 60), notes)], ""
+    )
 
 
-def _publicity(row: Row) -> dict[str, Any] | None:
-    key, source = row.text("编号", 64), row.text("来源", 128)
-    year, day = row.text("年份", 8), row.day("日期", needed=False)
-    if year and not re.fullmatch(r"(19|20)\d\d", year):
-        row.wrong("年份", f"“{year}”应为四位年份，例如 2017。")
-    if day is not None and year and str(day.year) != year:
-        row.wrong("日期", f"{day} 不在 {year} 年。")
-    item = _item(row)
-    amount = _amount(row)
-    if row.problems or item is None or amount is None:
-        return None
-    number, is_at_least = amount
-    return {
-        "key": key, "year": int(year), "held_on": day, "item": item, "amount": number,
-        "is_at_least": is_at_least, "source": source,
-    }  # fmt: skip
+def errors(kind: Kind, raw: bytes, sheet: str, problems: list[Problem]) -> bytes:
+    """The wrong rows as a workbook to be mended and brought in again, with what is wrong beside each."""
+    wrong: dict[int, list[Problem]] = {}
+    for problem in problems:
+        wrong.setdefault(problem.row, []).append(problem)
+    names = [column.name for column in COLUMNS[kind]]
+    needed = [column.name for column in COLUMNS[kind] if column.is_needed]
+    reading = sheets.read(table_files.opened(raw, sheet), needed, names)
+
+    def rows() -> list[tuple[str, ...]]:
+        return [
+            (*(row.cells.get(name, "") for name in names), "；".join(map(str, wrong[row.number])))
+            for row in reading.rows() if row.number in wrong
+        ]  # fmt: skip
+
+    widths = (*(16 for _ in names), 80)
+    return workbooks.write([workbooks.table("要改的行", (*names, "哪里不对"), widths, rows())], "")
 
 
-def _item(row: Row) -> PublicityItem | None:
-    said = row.text("类别", 32)
-    item = next((each for each in PublicityItem if each.label == said), None)
-    if said and item is None:
-        row.wrong("类别", f"没有“{said}”这一类；可填：{'、'.join(each.label for each in PublicityItem)}。")
-    unit = row.cells.get("单位", "").replace("（", "(").replace("）", ")")
-    if item is not None and unit and unit != item.unit.label:
-        row.wrong("单位", f"{item.label}的单位是“{item.unit.label}”，不是“{unit}”；不同的单位不能混在一起。")
-    return item
-
-
-def _amount(row: Row) -> tuple[int, bool] | None:
-    said = unicodedata.normalize("NFKC", row.text("数量", 32)).replace(",", "").replace(" ", "")
-    if not said:
-        return None
-    match = _AMOUNT.fullmatch(said)
-    if match is not None:
-        return int(match[1]), match[2] is not None
-    if sheets.SCIENTIFIC.fullmatch(said):
-        row.wrong("数量", f"“{said}”是科学计数法，请写出完整的数字。")
-    else:
-        row.wrong("数量", f"“{said}”应为整数，例如 63130；约数写成 600余。")
-    return None
-
-
-# --- what all kinds share ------------------------------------------------------------------------------------
-
-
-def _fate(before: Any, values: dict[str, Any]) -> Fate:
-    if before is None:
-        return Fate.NEW
-    return Fate.UNCHANGED if all(getattr(before, name) == value for name, value in values.items()) else Fate.CHANGED
-
-
-def _merges(row: SpecialDay | PublicityRow) -> Write:
-    def write(session: Session) -> None:
-        session.merge(row)
-
-    return write
+def digest_of(raw: bytes) -> str:
+    """What tells one file from another."""
+    return hashlib.file_digest(io.BytesIO(raw), "sha256").hexdigest()

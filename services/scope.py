@@ -21,6 +21,7 @@ from models import (
     Consultation,
     County,
     Gathering,
+    Import,
     Merged,
     Organisation,
     Outgoing,
@@ -201,6 +202,13 @@ class Scope:
     def kept_stations(self) -> Condition:
         return self._keeps(Station.county_id)
 
+    @property
+    def imports(self) -> Condition:
+        """Tables that one has sent oneself, and those of one's county."""
+        if self.is_city:
+            return sa.true()
+        return sa.or_(Import.by_person_id == self.person_id, Import.county_id.in_(self.county_ids))
+
     def holds(self, *roles: Role) -> bool:
         return bool(self.roles & set(roles))
 
@@ -312,6 +320,12 @@ def message(session: Session, scope: Scope, row_id: int) -> Outgoing:
     """One row of the outbox with its person. Raises NotFound."""
     question = sa.select(Outgoing).options(joinedload(Outgoing.person), joinedload(Outgoing.notice))
     return one(session.scalar(question.where(Outgoing.id == row_id, scope.outgoing)))
+
+
+def brought(session: Session, scope: Scope, import_id: int) -> Import:
+    """A table to be brought in, with who sent it. Raises NotFound."""
+    question = sa.select(Import).options(joinedload(Import.by))
+    return one(session.scalar(question.where(Import.id == import_id, scope.imports)))
 
 
 def gathering(session: Session, scope: Scope, gathering_id: int) -> Gathering:

@@ -1,12 +1,10 @@
-"""Reads and writes the tables that people open in a spreadsheet, without its ruining numbers (pitfall 25)."""
+"""A table as people fill it in: its headings, its rows, and what is wrong with which cell, in words (pitfall 25)."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
@@ -14,27 +12,36 @@ from typing import TypeVar
 
 from errors import Misunderstood
 
-#: A spreadsheet runs a cell that begins so; see `safe`.
+#: A spreadsheet runs a cell that begins so; see `guarded`.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A line that begins so belongs to nobody: who exported the file, or an example.
 MARK = "#"
-MAX_BYTES = 32 * 1024 * 1024
+#: What is kept from being read as something else by the sign before it, that sign itself among it.
+_GUARDED = (*FORMULA, MARK, "'")
 T = TypeVar("T")
 
 CHUNK = 500
+#: A title and some words may stand above the headings.
+HEADING_WITHIN = 10
 SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
 _DATE = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?")
+#: What takes no room on a screen and comes along when words are copied.
+_UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
+_TABBED = re.compile(r"[0-9]+\t+")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one cell; rows are counted as a spreadsheet does, the headings being row 1."""
+    """What is wrong with one cell; rows are counted as a spreadsheet does. Without a place it is the whole row."""
 
     row: int
     column: str
     says: str
+    place: str = ""
 
     def __str__(self) -> str:
-        return f"第 {self.row} 行{f'“{self.column}”' if self.column else ''}：{self.says}"
+        where = self.place or f"第 {self.row} 行"
+        return f"{where}{f'“{self.column}”' if self.column else ''}：{self.says}"
 
 
 @dataclass(slots=True)
@@ -42,18 +49,23 @@ class Row:
     """One row by its headings. Reading a cell that is wrong notes a problem and gives None."""
 
     number: int
-    cells: dict[str, str]
+    cells: Mapping[str, str]
+    #: Heading → column, counted from 0.
+    places: Mapping[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def wrong(self, column: str, says: str) -> None:
-        self.problems.append(Problem(self.number, column, says))
+        place = f"{letters(self.places[column])}{self.number}" if column in self.places else ""
+        self.problems.append(Problem(self.number, column, says, place))
 
     def text(self, column: str, longest: int, *, needed: bool = True) -> str:
-        value = self.cells.get(column, "")
+        value = _UNSEEN.sub("", self.cells.get(column, "")).strip()
         if needed and not value:
             self.wrong(column, "是空的。")
         if len(value) > longest:
             self.wrong(column, f"太长：最多 {longest} 个字，现在 {len(value)} 个。")
+        if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in value):
+            self.wrong(column, "里面有换行或看不见的控制字符，请删去。")
         return value
 
     def day(self, column: str, *, needed: bool = True) -> date | None:
@@ -71,12 +83,75 @@ class Row:
             self.wrong(column, f"“{value}”没有这一天。")
             return None
 
+    def one_of(self, column: str, words: Mapping[str, T], *, needed: bool = True) -> T | None:
+        """What one of these words stands for."""
+        said = self.text(column, 64, needed=needed)
+        if said and said not in words:
+            self.wrong(column, f"没有“{said}”；可填：{'、'.join(words)}。")
+        return words.get(said)
 
-def read(raw: bytes, columns: Sequence[str], optional: Sequence[str] = ()) -> tuple[list[Row], list[str]]:
-    """The rows of a CSV file and remarks about it. Raises Misunderstood for a file that is no such table."""
-    records = _records(_text(raw))
-    heading = next((record for record in records if any(record)), None)
-    if heading is None:
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What stands in one line of a file, and what the file itself says is wrong with a cell (its column from 0)."""
+
+    number: int
+    cells: Sequence[str]
+    wrong: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A file that was opened: its lines can be read again and again, and are kept nowhere meanwhile."""
+
+    lines: Callable[[], Iterator[Line]]
+    #: About how many there are, for showing how far one is.
+    about: int
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table by its headings, row by row."""
+
+    file: TableFile
+    heading: int
+    places: Mapping[str, int]
+    remarks: tuple[str, ...]
+
+    def rows(self) -> Iterator[Row]:
+        """Every row that is one: without lines of nobody, without the blank end. Blank lines between are a problem."""
+        blank: list[int] = []
+        for line in self.file.lines():
+            if line.number <= self.heading or _is_mark(line.cells):
+                continue
+            if not any(cell.strip() for cell in line.cells) and not line.wrong:
+                blank = [blank[0] if blank else line.number, line.number]
+                continue
+            if blank:
+                yield _blank(*blank)
+                blank = []
+            yield self._row(line)
+
+    def _row(self, line: Line) -> Row:
+        cells = {
+            name: plain(line.cells[place]) if place < len(line.cells) else "" for name, place in self.places.items()
+        }
+        row = Row(line.number, cells, self.places)
+        names = {place: name for name, place in self.places.items()}
+        for place, says in line.wrong.items():
+            if place in names:
+                row.wrong(names[place], says)
+        width = max(self.places.values()) + 1
+        if len(line.cells) > width and any(cell.strip() for cell in line.cells[width:]):
+            row.wrong("", f"有 {len(line.cells)} 格，比表头的 {width} 格多。")
+        return row
+
+
+def read(file: TableFile, columns: Sequence[str], optional: Sequence[str] = ()) -> Reading:
+    """Find the headings. Raises Misunderstood for a file that is no such table."""
+    number, heading = _heading(file, columns)
+    if not heading:
         raise Misunderstood("文件是空的。")
     missing = [column for column in columns if column not in heading]
     if missing:
@@ -85,58 +160,43 @@ def read(raw: bytes, columns: Sequence[str], optional: Sequence[str] = ()) -> tu
     if twice:
         raise Misunderstood(f"表头重复：{'、'.join(twice)}。")
     unused = [name for name in heading if name and name not in {*columns, *optional}]
-    remarks = [f"多出的列没有用到：{'、'.join(unused)}。"] if unused else []
-    body = records[records.index(heading) + 1 :]
-    while body and not any(body[-1]):
-        body.pop()
-    start = records.index(heading) + 2
-    return [
-        _row(number, heading, record) for number, record in enumerate(body, start) if not _is_mark(record)
-    ], remarks
+    said = (f"多出的列没有用到：{'、'.join(unused)}。",) if unused else ()
+    places = {name: place for place, name in enumerate(heading) if name}
+    return Reading(file, number, places, (*file.remarks, *said))
 
 
-def _row(number: int, heading: list[str], record: list[str]) -> Row:
-    row = Row(number, dict(zip(heading, record, strict=False)))
-    if not any(record):
-        row.wrong("", "是空行，请删去。")
-    elif len(record) > len(heading) and any(record[len(heading) :]):
-        row.wrong("", f"有 {len(record)} 格，比表头的 {len(heading)} 格多。")
+def _heading(file: TableFile, columns: Sequence[str]) -> tuple[int, list[str]]:
+    """The line with all the headings, or the first with any words, with its number."""
+    first: tuple[int, list[str]] = (0, [])
+    for line in islice(file.lines(), HEADING_WITHIN):
+        names = [" ".join(plain(cell).split()) for cell in line.cells]
+        while names and not names[-1]:
+            names.pop()
+        if set(columns) <= set(names):
+            return line.number, names
+        if names and not first[0]:
+            first = line.number, names
+    return first
+
+
+def _blank(start: int, end: int) -> Row:
+    row = Row(start, {})
+    row.wrong("", "是空行，请删去。" if start == end else f"到第 {end} 行都是空行，请删去。")
     return row
 
 
-def _is_mark(record: list[str]) -> bool:
-    """The line that says who exported a file."""
-    return record[:1] != [] and record[0].startswith(MARK)
+def _is_mark(cells: Sequence[str]) -> bool:
+    """The line that says who exported a file, or an example that nobody means."""
+    return bool(cells) and cells[0].startswith(MARK)
 
 
-def _text(raw: bytes) -> str:
-    if raw.startswith(b"PK\x03\x04") or raw.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Misunderstood("这是 Excel 工作簿，现在只读 CSV：请在 Excel 里“另存为”，类型选“CSV UTF-8（逗号分隔）”。")
-    if len(raw) > MAX_BYTES:
-        raise Misunderstood(f"文件超过 {MAX_BYTES // 1024 // 1024} MB，请分开导入。")
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Misunderstood("文件是 UTF-16 编码，请另存为“CSV UTF-8（逗号分隔）”。")
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise Misunderstood("文件既不是 UTF-8 也不是 GBK 编码，请另存为“CSV UTF-8（逗号分隔）”。")
-
-
-def _records(text: str) -> list[list[str]]:
-    try:
-        return [
-            [_clean(cell) for cell in record] for record in csv.reader(io.StringIO(text, newline=""), strict=True)
-        ]
-    except csv.Error as error:
-        raise Misunderstood(f"文件不是合格的 CSV：{error}。请在 Excel 里重新另存为 CSV。") from None
-
-
-def _clean(cell: str) -> str:
-    """Without what only keeps a spreadsheet from reading a cell as a number or a formula."""
-    stripped = cell.strip()
-    return stripped[1:] if stripped.startswith("'") and stripped[1:].startswith((*FORMULA, MARK)) else stripped
+def letters(column: int) -> str:
+    """What a spreadsheet calls a column, counted from 0: A … Z, AA …"""
+    name, rest = "", column + 1
+    while rest:
+        rest, letter = divmod(rest - 1, 26)
+        name = chr(ord("A") + letter) + name
+    return name
 
 
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:
@@ -146,7 +206,7 @@ def chunks(values: Iterable[T]) -> Iterator[list[T]]:
         yield chunk
 
 
-# --- writing -------------------------------------------------------------------------------------------------
+# --- cells that no spreadsheet runs or rewrites, and back --------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,26 +218,18 @@ class Table:
     as_text: frozenset[str] = frozenset()
 
 
-def write(table: Table, mark: str) -> tuple[bytes, int]:
-    """A CSV file that every spreadsheet opens rightly, with a last line that says whose it is; and its rows."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(table.columns)
-    count = 0
-    for row in table.rows:
-        writer.writerow(_cells(table, row))
-        count += 1
-    writer.writerow([f"{MARK} {mark}共 {count} 行"])
-    return out.getvalue().encode("utf-8-sig"), count
+def guarded(cell: str, *, as_text: bool = False) -> str:
+    """A cell as a file takes it: nothing in it is run, and eleven digits stay eleven digits.
+
+    `plain` gives exactly the text again. The tab behind digits keeps a spreadsheet from turning them into 1.99E+10.
+    """
+    if _TABBED.fullmatch(cell) or (as_text and cell.isascii() and cell.isdigit()):
+        return f"{cell}\t"
+    return f"'{cell}" if cell.startswith(_GUARDED) else cell
 
 
-def _cells(table: Table, row: Sequence[object]) -> Iterator[str]:
-    for column, value in zip(table.columns, row, strict=True):
-        shown = "" if value is None else str(value)
-        # The tab behind keeps a spreadsheet from turning eleven digits into 1.99E+10.
-        yield f"{shown}\t" if column in table.as_text and shown.isdigit() else safe(shown)
-
-
-def safe(cell: str) -> str:
-    """A cell that no spreadsheet runs (pitfall 25)."""
-    return f"'{cell}" if cell.startswith((*FORMULA, MARK)) else cell
+def plain(cell: str) -> str:
+    """A cell without what only guards it."""
+    if _TABBED.fullmatch(cell):
+        return cell[:-1]
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_GUARDED) else cell

@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import BinaryIO
 
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -18,6 +19,8 @@ from services import sheets
 
 #: What WeChat's and everybody's spreadsheet shows at the foot of a page, at most.
 LONGEST_FOOTER = 200
+#: A cell holds no more; the library would leave a longer one out.
+LONGEST_CELL = 32_767
 
 
 class Look(Enum):
@@ -27,6 +30,8 @@ class Look(Enum):
     HEADING = auto()
     #: A heading that begins a page of its own when printed.
     NEW_PAGE = auto()
+    #: Our own words to whoever fills a form in; nobody reads them back.
+    EXAMPLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Sheet:
     rows: Iterable[Row]
     #: The first row stays in sight and stands on each printed page.
     has_head: bool = True
+    #: Somebody is to fill it in: whatever is typed into its columns stays text.
+    is_form: bool = False
 
 
 def table(title: str, columns: Sequence[str], widths: tuple[int, ...], rows: Iterable[Sequence[object]]) -> Sheet:
@@ -58,38 +65,62 @@ def table(title: str, columns: Sequence[str], widths: tuple[int, ...], rows: Ite
 
 
 def write(pages: Iterable[Sheet], mark: str) -> bytes:
-    """The workbook as a file; `mark` says who made it when and for what, under each table and on each page."""
+    """A small workbook as a file in memory; see `write_to`."""
     out = io.BytesIO()
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(out, options) as book:
-        plain = book.add_format({"num_format": "@", "text_wrap": True, "valign": "top", "border": 1})
-        head = book.add_format({"num_format": "@", "bold": True, "bg_color": "#EEEEEE", "border": 1})
-        for page in pages:
-            _fill(book.add_worksheet(page.title), page, mark, plain, head)
+    write_to(out, pages, mark)
     return out.getvalue()
 
 
-def _fill(sheet: Worksheet, page: Sheet, mark: str, plain: Format, head: Format) -> None:
+def write_to(out: BinaryIO, pages: Iterable[Sheet], mark: str, who: str = "") -> int:
+    """Write the workbook; `mark` says who made it when and for what, under each table, on each page and in the file's
+    properties. Returns the number of plain rows."""
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    count = 0
+    with xlsxwriter.Workbook(out, options) as book:
+        looks = _looks(book)
+        for page in pages:
+            count += _fill(book.add_worksheet(page.title), page, mark, looks)
+        book.set_properties({"title": mark[:LONGEST_FOOTER], "author": who, "comments": f"{mark}；共 {count} 行"})
+    return count
+
+
+def _looks(book: xlsxwriter.Workbook) -> dict[Look, Format]:
+    plain = book.add_format({"num_format": "@", "text_wrap": True, "valign": "top", "border": 1})
+    head = book.add_format({"num_format": "@", "bold": True, "bg_color": "#EEEEEE", "border": 1})
+    example = book.add_format({"num_format": "@", "italic": True, "font_color": "#666666", "border": 1})
+    return {Look.PLAIN: plain, Look.HEADING: head, Look.NEW_PAGE: head, Look.EXAMPLE: example}
+
+
+def _fill(sheet: Worksheet, page: Sheet, mark: str, looks: dict[Look, Format]) -> int:
     for column, width in enumerate(page.widths):
-        sheet.set_column(column, column, width)
+        # Of the column as well: what somebody types below the last row stays text too.
+        sheet.set_column(column, column, width, looks[Look.PLAIN] if page.is_form else None)
     sheet.set_paper(9)  # A4
-    sheet.set_footer("&L" + mark[:LONGEST_FOOTER].replace("&", "&&") + "&R&P/&N")
     if page.has_head:
         sheet.freeze_panes(1, 0)
         sheet.repeat_rows(0)
-    breaks, number = [], 0
+    breaks, number, count = [], 0, 0
     for row in page.rows:
         if row.look is Look.NEW_PAGE and number:
             breaks.append(number)
         for column, cell in enumerate(row.cells):
-            _put(sheet, number, column, cell, plain if row.look is Look.PLAIN else head)
+            if row.look is Look.EXAMPLE:
+                sheet.write_string(number, column, str(cell), looks[row.look])
+            else:
+                _put(sheet, number, column, cell, looks[row.look])
         number += 1
+        count += row.look is Look.PLAIN
     sheet.set_h_pagebreaks(breaks)
-    sheet.write_string(number, 0, sheets.MARK + " " + mark)
+    if mark:
+        said = f"{mark}；共 {count} 行"
+        sheet.set_footer("&L" + said[-LONGEST_FOOTER:].replace("&", "&&") + "&R&P/&N")
+        sheet.write_string(number, 0, f"{sheets.MARK} {said}")
+    return count
 
 
 def _put(sheet: Worksheet, row: int, column: int, cell: object, form: Format) -> None:
-    if isinstance(cell, int):
+    if isinstance(cell, int) and not isinstance(cell, bool):
         sheet.write_number(row, column, cell)
     else:
-        sheet.write_string(row, column, sheets.safe("" if cell is None else str(cell)), form)
+        text = sheets.guarded("" if cell is None else str(cell))
+        sheet.write_string(row, column, text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…", form)

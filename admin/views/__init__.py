@@ -15,8 +15,10 @@ from admin.views import (
     coverage,
     drafting,
     duplicates,
+    exports,
     figures,
     gatherings,
+    imports,
     lifecycle,
     mine,
     organisations,
@@ -39,7 +41,7 @@ from admin.views.context import Console
 
 PAGES = (
     today, search, organisations, branches, lifecycle, party_groups, people, roll, claims, terms, duplicates,
-    stations, station_keeping, pictures, coverage, brands, cases, broadcasts, drafting, sending, reports,
+    stations, station_keeping, pictures, coverage, brands, imports, exports, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, templates, rules, mine,
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from errors import ConfigurationError
 from models.base import Instant, blob, text, vault_of
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

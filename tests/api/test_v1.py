@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 
 import demo
 from api import v1
-from services import imports
+from services import imports, table_files
 from tests.conftest import SECRET, Clock, settings
 
 LEDGER = Path(demo.__file__).with_name("publicity_2017.csv").read_bytes()
@@ -20,8 +20,9 @@ def ask(database):
     """Asks as a mini program does: path and query in, status and JSON out."""
     clock = Clock()
     with database.transaction() as session:
-        plan = imports.plan(session, database.vault, imports.Kind.PUBLICITY, LEDGER, clock())
-        imports.apply(session, plan, "ledger.csv", clock())
+        imports.apply(
+            session, imports.Task(imports.Kind.PUBLICITY, table_files.opened(LEDGER), clock()), "ledger.csv"
+        )
     client = served(database, clock).test_client()
 
     def get(path, **query):

@@ -113,7 +113,7 @@ def test_errors_are_listed_and_the_exit_code_is_1(typed, tmp_path):
     file.write_text("编号,年份,类别,数量,来源\nA,2017,条幅,1.2E+10,报告\n", "utf-8")
     said = typed("import", "publicity", file, "--apply")
     assert said.code == 1
-    assert "第 2 行“数量”：“1.2E+10”是科学计数法" in said.out
+    assert "D2“数量”：“1.2E+10”是科学计数法" in said.out
     assert "什么也没有写入" in said.err
 
 

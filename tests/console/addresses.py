@@ -13,6 +13,7 @@ from models import (
     Consultation,
     County,
     Gathering,
+    Import,
     LiaisonPoint,
     Organisation,
     Outgoing,
@@ -28,7 +29,7 @@ from models import (
     Village,
 )
 from services import pictures
-from tests.console import sent
+from tests.console import brought, sent
 from tests.console.conftest import Office
 from tests.photographs import photo
 
@@ -41,6 +42,7 @@ def of(office: Office) -> dict[str, str]:
     """Endpoint → an address that the city office may open."""
     sent.ensure(office)
     _picture(office)
+    brought.ensure(office)
     with office.database.reading() as session:
         examples = _examples(session)
     rules = [rule for rule in office.app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
@@ -95,6 +97,8 @@ def _examples(session: Session) -> dict[str, object]:
         "key": row.campaign,
         "row_id": row.id,
         "act": "cancel",
+        "name": "people",
+        "import_id": session.scalar(sa.select(sa.func.max(Import.id))),
         "branch": session.scalar(sa.select(sa.func.min(Branch.id))),
         "person": session.scalar(sa.select(sa.func.min(Person.id))),
     }

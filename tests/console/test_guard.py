@@ -24,6 +24,7 @@ from models import (
     Consultation,
     County,
     Gathering,
+    Import,
     LiaisonPoint,
     Matter,
     NoticeKind,
@@ -44,7 +45,7 @@ from models import (
 from services import pictures, scope
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
-from tests.console import addresses
+from tests.console import addresses, brought
 from tests.photographs import photo
 
 HOME, ELSEWHERE = "金水区", "登封市"
@@ -98,6 +99,7 @@ def office(office):
         session.add(PartyGroup(branch_id=session.scalar(far.limit(1)), name="外县党小组"))
         elsewhere = sa.select(Station.id).join(County).where(County.name == ELSEWHERE).limit(1)
         pictures.add(session, PictureOf.STATION, session.scalar(elsewhere), photo(), "外县的门", at, by=None)
+    brought.send(office, brought.HEAD + "外县人,19900000000,外县支部,2020-01-01,\n", name="外县的名册.csv")
     return office
 
 
@@ -133,6 +135,7 @@ def foreign(office) -> dict[str, object]:
             "act": "pause",
             "broadcast_id": session.scalar(sa.select(Broadcast.id).where(Broadcast.title == "外县的事")),
             "row_id": session.scalar(sa.select(Outgoing.id).where(Outgoing.campaign == f"study_day:{ELSEWHERE}")),
+            "import_id": session.scalar(sa.select(Import.id).where(Import.name == "外县的名册.csv")),
             "session_id": 1,
             "first_id": person_of(session, ELSEWHERE),
             "second_id": person_of(session, HOME),
@@ -220,6 +223,7 @@ def test_no_page_names_what_lies_outside_the_scope(office):
             session.get_one(Station, values["station_id"]).name,
             values["number"],
             "外县的事",
+            "外县的名册.csv",
         }
     visitor = office.visitor("county")
     for rule in rules(office, method="GET", with_parts=False):

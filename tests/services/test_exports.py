@@ -10,7 +10,7 @@ import demo
 from clock import parse_instant
 from errors import RuleBroken
 from models import Affiliation, Branch, Gathering, Person
-from services import coverage, exports, gatherings, lifecycle, sheets
+from services import coverage, csv_files, exports, gatherings, lifecycle, sheets
 from services import leave as leaves
 from services.exports import Kind, Request
 from services.gatherings import CheckIn
@@ -29,19 +29,19 @@ def rows(database, kind, **more):
 
 def test_cells_that_a_spreadsheet_would_run_are_disarmed():
     table = sheets.Table(("词",), [("=1+1",), ("+86",), ("-1",), ("@x",), ("\tx",), ("#x",), ("平常",)])
-    content, _ = sheets.write(table, "")
+    content, _ = csv_files.write(table, "")
     cells = [row[0] for row in csv.reader(io.StringIO(content.decode("utf-8-sig")))][1:-1]
     assert cells == ["'=1+1", "'+86", "'-1", "'@x", "'\tx", "'#x", "平常"]
 
 
 def test_disarmed_cells_come_back_as_they_were():
-    content, _ = sheets.write(sheets.Table(("词", "号"), [("=1+1", "0012")], frozenset({"号"})), "某人导出")
-    (row,), _ = sheets.read(content, ("词", "号"))
+    content, _ = csv_files.write(sheets.Table(("词", "号"), [("=1+1", "0012")], frozenset({"号"})), "某人导出")
+    (row,) = sheets.read(csv_files.opened(content), ("词", "号")).rows()
     assert row.cells == {"词": "=1+1", "号": "0012"}
 
 
 def test_eleven_digits_stay_text():
-    content, _ = sheets.write(sheets.Table(("手机号",), [("19900001234",)], frozenset({"手机号"})), "")
+    content, _ = csv_files.write(sheets.Table(("手机号",), [("19900001234",)], frozenset({"手机号"})), "")
     assert "19900001234\t\r\n" in content.decode("utf-8-sig")
 
 

@@ -9,7 +9,7 @@ from admin.guard import section, visitor
 from admin.navigation import BRANCHES
 from admin.views.context import Console
 from models import BranchKind
-from services import branches, figures, scope
+from services import branches, figures, flows, scope, terms
 
 
 def register(pages: Blueprint, console: Console) -> None:
@@ -35,7 +35,11 @@ def register(pages: Blueprint, console: Console) -> None:
     def branch(branch_id: int) -> str:
         with console.database.reading() as session:
             found = scope.branch(session, visitor().scope, branch_id)
-            return render_template("console/branch.html", profile=branches.profile(session, found, console.now()))
+            on = visitor().scope.on
+            return render_template(
+                "console/branch.html", profile=branches.profile(session, found, console.now()),
+                posts=terms.of_branch(session, branch_id, on), mobile=flows.of_branch(session, branch_id, on),
+            )  # fmt: skip
 
 
 def _county() -> int:

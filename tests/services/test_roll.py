@@ -99,7 +99,10 @@ def test_the_database_refuses_two_open_main_branches_and_posts_without_their_pla
     mine = {"person_id": who.id, "since_on": DAY}
     first, second, _ = (each.id for each in branches)
     refused(Affiliation(branch_id=first, is_main=True, **mine), Affiliation(branch_id=second, is_main=True, **mine))
-    refused(Affiliation(branch_id=first, **mine), Affiliation(branch_id=first, person_id=who.id, since_on=date(2026, 1, 1)))
+    refused(
+        Affiliation(branch_id=first, **mine),
+        Affiliation(branch_id=first, person_id=who.id, since_on=date(2026, 1, 1)),
+    )
     refused(Affiliation(branch_id=first, until_on=DAY - timedelta(1), **mine))
     refused(Post(role=Role.SECRETARY, **mine))
     refused(Post(role=Role.OFFICE, branch_id=first, **mine))
@@ -113,7 +116,9 @@ def test_both_secretaries_hear_of_an_out_flow_and_an_undone_one_is_not_sent(sess
     led = people.secretaries(session, [here.id, there.id], DAY)
     sent = session.scalars(sa.select(Outgoing).where(Outgoing.campaign.startswith("flow:"))).all()
     assert {row.person_id for row in sent} == {each for ids in led.values() for each in ids}
-    assert [each.elsewhere for each in flows.of_branch(session, here.id, DAY) if each.person.id == who.id] == [there.name]
+    assert [each.elsewhere for each in flows.of_branch(session, here.id, DAY) if each.person.id == who.id] == [
+        there.name
+    ]
     flows.recall(session, change, AT)
     session.expire_all()
     assert {row.state for row in sent} == {SendState.CANCELLED}

@@ -64,7 +64,9 @@ def ring(database, day: date) -> list[str]:
 def test_the_secretary_and_the_county_hear_of_it_month_by_month_and_no_more_once_it_is_prolonged(database):
     with database.transaction() as session:
         post, branch = secretary(session)
-        deputy = Post(person_id=2, role=Role.DEPUTY, branch_id=branch.id, since_on=SINCE, term_ends_on=date(2027, 1, 31))
+        deputy = Post(
+            person_id=2, role=Role.DEPUTY, branch_id=branch.id, since_on=SINCE, term_ends_on=date(2027, 1, 31)
+        )
         session.add(deputy)
         post.term_ends_on = date(2027, 1, 31)
         county = people.holders(session, Role.COUNTY_OFFICE, date(2026, 11, 30), county_id=branch.county_id)
@@ -88,7 +90,9 @@ def somebody(session) -> tuple[Person, Branch]:
     _post, branch = secretary(session)
     held = sa.select(Post.person_id)
     person_id = session.scalar(
-        sa.select(Affiliation.person_id).where(Affiliation.branch_id == branch.id, Affiliation.person_id.not_in(held)).limit(1)
+        sa.select(Affiliation.person_id)
+        .where(Affiliation.branch_id == branch.id, Affiliation.person_id.not_in(held))
+        .limit(1)
     )
     return session.get(Person, person_id), branch
 

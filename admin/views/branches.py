@@ -9,7 +9,7 @@ from admin.guard import section, visitor
 from admin.navigation import BRANCHES, GROUPING, KEEPING
 from admin.views.context import Console
 from models import BranchKind
-from services import branch_history, branches, figures, organisations, party_groups, scope
+from services import branch_history, branches, figures, flows, organisations, party_groups, scope, terms
 
 DISSOLVED, NO_SECRETARY = "dissolved", "secretary"
 
@@ -48,6 +48,7 @@ def register(pages: Blueprint, console: Console) -> None:
                 relations=organisations.relations(session, found), groups=party_groups.of(session, branch_id, seen.on),
                 may_keep=seen.keeps_branch(found) and bool(seen.roles & KEEPING.roles),
                 may_group=seen.groups_branch(found) and bool(seen.roles & GROUPING.roles),
+                posts=terms.of_branch(session, branch_id, seen.on), mobile=flows.of_branch(session, branch_id, seen.on),
             )  # fmt: skip
 
 

@@ -60,7 +60,9 @@ def test_what_must_run_cannot_be_switched_off_and_a_strange_name_is_told(rules):
     for name in ("plan", "study_day", "digest", "upkeep"):
         said = rules("off", name)
         assert said.code == 1
-        assert "不能关闭。可以开关的有：topic_missing、day_before、hours_before、record_missing。" in said.err
+        assert (
+            "不能关闭。可以开关的有：topic_missing、day_before、hours_before、record_missing、term_ends。" in said.err
+        )
     assert "没有叫“x”的规则" in rules("on", "x").err
     assert rules("on").code == 2
 

@@ -1,5 +1,5 @@
-"""What each list exports: its columns and how a row of it is written down. A list page without a line here has a name in
-`NOT_LISTS`; a test goes over the routes.
+"""What each list exports: its columns and how a row of it is written down. A test goes over the routes: every page that
+lists in pages has a line here.
 
 A page says by itself what it lists: the export lets it ask, takes the question, and reads exactly those rows.
 """
@@ -23,15 +23,6 @@ from services.sending import delivery_report
 
 Cells = tuple[object, ...]
 AT_ONCE = 1000
-#: Pages with rows that are no list of their own, and why.
-NOT_LISTS = {
-    "console.by_hand": "printed, branch by branch; numbers for a reason on the page itself",
-    "console.report": "figures; the report has a workbook of its own",
-    "console.figures": "figures; each opens to its list",
-    "console.accounts": "who may enter; the audit tells what they did",
-    "console.today": "the beginnings of other lists",
-    "console.search": "the beginnings of other lists",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,6 @@ def test_every_list_page_exports_exactly_the_rows_it_says_it_has(office):
         assert f"用途：{WHY}；共 {len(rows) - 2} 行" in rows[-1][0]
 
 
-def test_every_page_with_rows_is_a_list_or_says_why_not(office):
-    exported = {endpoint for endpoint, *_ in lists(office)}
-    assert not exported & set(listings.NOT_LISTS)
-
-
 @pytest.mark.parametrize("form", ["xlsx", "csv"])
 def test_the_choice_of_the_page_is_the_choice_of_the_export(office, form):
     visitor = office.visitor("office")

@@ -10,7 +10,8 @@ from werkzeug.datastructures import MultiDict
 
 from errors import Misunderstood
 from models import Matter
-from services import branches, figures
+from services import figures
+from services.organisation import branches
 from services.scope import Scope
 from services.sending import audience
 from services.sending.audience_terms import SHORT_KINDS, SHORT_ROLES, TERMS

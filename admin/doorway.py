@@ -6,7 +6,7 @@ import flask_login
 from flask import request, session, url_for
 
 from admin.guard import Ticket
-from services.logins import Where
+from services.entry.logins import Where
 
 LARGE = "large"
 A_YEAR = 365 * 24 * 3600

@@ -18,7 +18,8 @@ from clock import Now, beijing_date
 from config import Settings
 from errors import NotFound
 from models import AccountSession, Database
-from services import logins, scope
+from services import scope
+from services.entry import logins
 from services.scope import Scope
 
 #: Before a login, and between its two halves; everything else wants a section.

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from admin import acts, showing
 from clock import beijing_date
-from services import branches, roster
-from services.branch_history import CITY
+from services.membership import roster
+from services.organisation import branches
+from services.organisation.branch_history import CITY
 from services.sending import delivery_report
 
 Cells = tuple[object, ...]

@@ -14,7 +14,7 @@ from admin.doorway import A_YEAR, LARGE, came_from, onward, remember
 from admin.guard import Visitor, visitor
 from admin.views.context import Console
 from models import Account
-from services import accounts, logins, passwords, second_factor
+from services.entry import accounts, logins, passwords, second_factor
 
 ONLY_LOCAL = "演示账号只能在本地微信的演示里使用。"
 

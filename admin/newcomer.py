@@ -11,7 +11,7 @@ from admin.guard import Visitor, visitor
 from admin.views.context import Console
 from errors import Misunderstood
 from models import Account
-from services import logins, passwords, second_factor
+from services.entry import logins, passwords, second_factor
 
 
 def password(console: Console) -> Response | str | tuple[str, int]:

@@ -15,7 +15,7 @@ from admin.doorway import came_from, onward, remember
 from admin.views.context import Console
 from errors import AssistantError
 from models import ScanLogin, ScanState
-from services import scans
+from services.entry import scans
 
 log = structlog.get_logger("console")
 

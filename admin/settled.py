@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config import Settings
-from services import branches, logins, overview, passwords, people, retention
-from services.calendar import OnHoliday, SecondWeek
+from services import overview
+from services.custody import retention
+from services.entry import logins, passwords
+from services.meetings.calendar import OnHoliday, SecondWeek
+from services.membership import people
+from services.organisation import branches
 from services.sending import reach
 
 OPERATOR = "运维，config.yaml 的 {key}"

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 import windows
 from admin.guard import Visitor
 from clock import Now
-from services.logins import OWN_ADDRESSES
+from services.entry.logins import OWN_ADDRESSES
 from windows import Rate, Windows
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

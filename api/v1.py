@@ -32,8 +32,10 @@ from clock import Now, beijing_date
 from config import Settings
 from errors import NotFound
 from models import BranchKind, Database
-from services import organisations, publicity, rhythm, stations
-from services.calendar import month_span, year_span
+from services import publicity
+from services.meetings import rhythm
+from services.meetings.calendar import month_span, year_span
+from services.organisation import organisations, stations
 
 PREFIX = "/api/v1"
 #: Per address and process; a phone asks a few times, a county system once a day.

@@ -8,7 +8,8 @@ import clock
 from commands import parts as made
 from errors import RuleBroken
 from models import Role
-from services import accounts, logins, posts, second_factor
+from services.entry import accounts, logins, second_factor
+from services.membership import posts
 
 FIRST = "第一个密码（只显示这一次，首次登录必须改）：{password}"
 

@@ -15,8 +15,9 @@ from commands import parts as made
 from errors import ConfigurationError, RuleBroken
 from models import Notice, Outgoing, SendState
 from scheduler.clockwork import Decision
-from services import rhythm, switches
-from services.calendar_text import render, render_activity
+from services import switches
+from services.meetings import rhythm
+from services.meetings.calendar_text import render, render_activity
 from services.sending import ladder, reach
 from services.sending.ladder import Account, Footing
 

@@ -25,8 +25,10 @@ import schema
 from config import Settings, WeChat
 from errors import AssistantError, ConfigurationError
 from models import AuditEntry, Database, KeyUse, Lease, Person, Vault
-from services import audit, keys, rhythm, switches
+from services import audit, switches
+from services.custody import keys
 from services.findings import Finding, Findings, bad, good, note
+from services.meetings import rhythm
 
 PUBLIC = WeChat()  # the local WeChat's account, which everybody knows
 BACKUP_AGE = timedelta(days=7)

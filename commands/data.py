@@ -14,7 +14,8 @@ from bot.client import CallFailed
 from bot.tokens import TokenUnavailable
 from commands import parts as made
 from handlers.menu import MENU
-from services import imports, rhythm, table_files
+from services.meetings import rhythm
+from services.tables import imports, table_files
 
 #: The figures of 2017 as the work report gives them (L22).
 LEDGER = Path(demo_data.__file__).with_name("publicity_2017.csv")

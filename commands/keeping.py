@@ -13,8 +13,9 @@ import clock
 import schema
 from commands import parts as made
 from errors import ConfigurationError, RuleBroken
-from services import audit, backups, keys, privacy, switches
-from services.backups import Manifest
+from services import audit, switches
+from services.custody import backups, keys, privacy
+from services.custody.backups import Manifest
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 

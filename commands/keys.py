@@ -13,7 +13,8 @@ from commands import parts as made
 from errors import RuleBroken
 from models import DataKey, KeyUse
 from models.vault import REFRESH_SECONDS
-from services import audit, keys
+from services import audit
+from services.custody import keys
 
 #: Whoever runs beside us seals with the former key for so long at most; then the rest is sealed anew.
 WAIT_SECONDS = REFRESH_SECONDS + 5

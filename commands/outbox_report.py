@@ -15,10 +15,10 @@ from commands import parts as made
 from commands.papers import require_writable, write_file
 from errors import RuleBroken
 from models import SendState
-from services import csv_files, workbooks
 from services.sending import by_hand, delivery_report, report_book
 from services.sending.delivery_report import Line, Report
 from services.sending.report_book import BY_HAND, ORDER, REPORT, Asked
+from services.tables import csv_files, workbooks
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 STATES = {state.label: state for state in SendState}

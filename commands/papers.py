@@ -18,8 +18,10 @@ from commands import columns
 from commands import parts as made
 from errors import AssistantError, NotFound
 from models import BranchKind
-from services import coverage, exports, imports, organisations, publicity, table_files
-from services.sheets import TableFile
+from services import publicity
+from services.organisation import coverage, organisations
+from services.tables import exports, imports, table_files
+from services.tables.sheets import TableFile
 
 #: More problems than this tell nobody more.
 SHOWN_PROBLEMS = 200

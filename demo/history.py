@@ -38,7 +38,7 @@ from models import (
     Wish,
     insert_new,
 )
-from services.calendar import Calendar
+from services.meetings.calendar import Calendar
 from services.sending import outbox
 from services.sending.outbox import Letter
 

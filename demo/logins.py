@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from demo import cast
 from models import Account, County, Database, Follower, Post, Role
-from services import passwords
+from services.entry import passwords
 
 #: No secret: it opens invented data on the machine of whoever runs the demonstration.
 PASSWORD = "yan-shi-2026"  # noqa: S105

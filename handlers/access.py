@@ -12,7 +12,7 @@ from bot.turn import Handler, Talking, Turn
 from clock import beijing_date
 from handlers import wording
 from models import Post, Role
-from services import people
+from services.membership import people
 
 #: A handler that is also told the posts which let it be called.
 PostHandler = Callable[[Turn, list[Post]], Reply]

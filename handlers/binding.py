@@ -13,7 +13,7 @@ from handlers import wording
 from handlers.access import for_members, for_posts
 from handlers.context import house
 from models import Post, Role
-from services import people
+from services.membership import people
 from services.sending import preferences
 from services.sending.outbox import Recipient
 

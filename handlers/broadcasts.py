@@ -19,7 +19,8 @@ from handlers.context import house
 from handlers.own_words import behind
 from handlers.template_limits import Room
 from models import BranchKind, Broadcast, BroadcastState, Channel, County, NoticeKind, Post, Role, Topic
-from services import branches, people
+from services.membership import people
+from services.organisation import branches
 from services.sending import audience, broadcast_text, broadcasts, forecast
 from services.sending.audience import Audience
 from services.sending.audience_terms import SHORT_KINDS

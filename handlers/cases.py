@@ -14,9 +14,10 @@ from handlers.access import for_posts, person_of
 from handlers.consultations import ask_rating
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Post, Role, Step
-from services import cases, consultations, people
-from services.cases import LONGEST_ANSWER, LONGEST_REASON, Desk
-from services.consultations import Number, read_number
+from services.consulting import cases, consultations
+from services.consulting.cases import LONGEST_ANSWER, LONGEST_REASON, Desk
+from services.consulting.consultations import Number, read_number
+from services.membership import people
 from services.sending import reach
 
 LISTED = 5

@@ -15,9 +15,11 @@ from errors import Misunderstood, NotFound
 from handlers.context import house
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Matter, Step, Urgency, Wish
-from services import assignment, consultations, danger, rhythm, stations
-from services.consultations import LONGEST_WORDS, read_number
-from services.danger import Danger
+from services.consulting import assignment, consultations, danger
+from services.consulting.consultations import LONGEST_WORDS, read_number
+from services.consulting.danger import Danger
+from services.meetings import rhythm
+from services.organisation import stations
 
 PURPOSE = (
     "您写的内容只用来解答这个问题，只有承办人看得到，加密保存；结案后回复“删除 编号”即可删除。"

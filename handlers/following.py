@@ -6,7 +6,7 @@ from bot.replies import Reply
 from bot.router import Router
 from bot.turn import Talking, Turn
 from handlers import wording
-from services import people
+from services.membership import people
 
 topic = Router()
 

@@ -15,8 +15,9 @@ from handlers.access import for_members, for_posts, person_of
 from handlers.context import house
 from handlers.own_words import behind
 from models import Gathering, Person, Post, Purpose, Role, Via
-from services import gatherings, leave, people, rhythm
-from services.gatherings import CheckIn, Mark, Open, WhoAndWhen
+from services.meetings import gatherings, leave, rhythm
+from services.meetings.gatherings import CheckIn, Mark, Open, WhoAndWhen
+from services.membership import people
 
 LONGEST_REASON = 100
 

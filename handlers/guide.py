@@ -12,7 +12,8 @@ from bot.turn import Turn
 from clock import beijing_date
 from handlers.consultations import numbers_first
 from models import Role
-from services import danger, people
+from services.consulting import danger
+from services.membership import people
 
 LONG_ENOUGH_FOR_A_QUESTION = 12
 #: What fits into a link, so that one tap says it again.

@@ -7,7 +7,8 @@ from bot.router import Router
 from bot.turn import Turn
 from clock import beijing_date, say_date, say_time, say_window
 from handlers.access import for_members, person_of
-from services import gatherings, people
+from services.meetings import gatherings
+from services.membership import people
 
 topic = Router()
 

@@ -7,7 +7,7 @@ from bot.router import Router
 from bot.turn import Turn
 from clock import say_time
 from errors import RuleBroken
-from services import scans
+from services.entry import scans
 
 HOW = "请用微信“扫一扫”，扫电脑上控制台登录页的码。"
 NOT_I = "不是我"

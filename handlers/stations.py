@@ -8,8 +8,9 @@ from bot.turn import Turn
 from clock import beijing_date
 from handlers.context import house
 from models import County, Station
-from services import rhythm, stations
-from services.calendar import Holidays
+from services.meetings import rhythm
+from services.meetings.calendar import Holidays
+from services.organisation import stations
 
 SHOWN = 5
 #: Further than this the nearest station is no help; somebody is out of town.

@@ -22,7 +22,7 @@ class ImportKind(Labelled):
 
 
 class ImportState(Labelled):
-    """How far a table has come. What is looked through or written is somebody's work; see services/import_runs.py."""
+    """How far a table has come. What is looked through or written is somebody's work; see services/tables/import_runs.py."""
 
     UPLOADED = "uploaded", "检查中"
     CHECKED = "checked", "检查完"

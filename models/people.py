@@ -114,7 +114,7 @@ ONLY_WHERE = "only_where"
 
 def only_where(name: str, condition: str, *columns: str) -> sa.Index:
     """A unique index over some rows only. MariaDB has none: there the lock on the person's row has to do
-    (services/roll.py)."""
+    (services/membership/roll.py)."""
     where = sa.text(condition)
     info = {ONLY_WHERE: True}
     index = sa.Index(name, *columns, unique=True, postgresql_where=where, sqlite_where=where, info=info)
@@ -131,7 +131,7 @@ class Affiliation(Base):
     """A person belongs to a branch from one date to another (F025). The end is the first day without it.
 
     The database keeps: no row ends before it begins; at most one open row for a person and a branch, and at most
-    one open main one for a person (MariaDB: by the lock that services/roll.py takes on the person). That closed rows
+    one open main one for a person (MariaDB: by the lock that services/membership/roll.py takes on the person). That closed rows
     of the same branch do not overlap is checked under that lock everywhere.
     """
 

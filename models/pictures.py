@@ -1,4 +1,4 @@
-"""Pictures that the society shows: of a station, of a county's brand. Drawn anew when they come in (services/pictures.py)."""
+"""Pictures of stations and brands, kept drawn anew (services/organisation/pictures.py)."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Change(Base):
     # What was done, in a sentence, and why.
     says: Mapped[str] = mapped_column(Encrypted)
     reason: Mapped[str] = mapped_column(text(128), default="")
-    # JSON: for each row its table, its key, and the values before and after (services/changes.py).
+    # JSON: for each row its table, its key, and the values before and after (services/membership/changes.py).
     kept: Mapped[str] = mapped_column(Encrypted)
     undone_at: Mapped[datetime | None]
     undone_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))

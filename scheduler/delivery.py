@@ -30,7 +30,8 @@ from scheduler import verdicts
 from scheduler.parcels import Parcel
 from scheduler.planning import Planner
 from scheduler.verdicts import Verdict
-from services import people, switches
+from services import switches
+from services.membership import people
 from services.sending import alarms, campaigns, consents, fates, pace, quotas
 from services.sending.fates import Again, Fate
 from services.sending.ladder import Account

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from clock import Now, beijing_date
 from errors import AssistantError, Misunderstood
 from models import Database, Import, ImportState
-from services import import_runs, imports, scope, table_files
-from services.imports import Findings, Task
+from services import scope
+from services.tables import import_runs, imports, table_files
+from services.tables.imports import Findings, Task
 
 log = structlog.get_logger("importing")
 

@@ -18,7 +18,8 @@ import config
 from clock import beijing_date, say_date, say_window
 from models import Due, Gathering, GatheringState, NoticeKind
 from scheduler.clockwork import Asked, Rule
-from services import gatherings, people
+from services.meetings import gatherings
+from services.membership import people
 from services.sending import broadcasts, outbox
 from services.sending.outbox import Letter, Recipient
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 from clock import at_beijing, beijing_date
 from models import Branch, Due, NoticeKind, Post, Role
 from scheduler.clockwork import Asked, Rule
-from services import people, terms
+from services.membership import people, terms
 from services.sending import outbox
 from services.sending.outbox import Letter
 

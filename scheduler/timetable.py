@@ -13,7 +13,9 @@ from config import Settings
 from models import Due, DueState, Gathering, GatheringState, NoticeKind, Purpose, insert_new
 from scheduler import digest, reminders, terms
 from scheduler.clockwork import Asked, Rule
-from services import gatherings, people, retention, rhythm
+from services.custody import retention
+from services.meetings import gatherings, rhythm
+from services.membership import people
 from services.sending import outbox, watch
 from services.sending.outbox import Letter, Recipient
 

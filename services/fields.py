@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from errors import Misunderstood
 from models import County, Labelled
-from services import audit, people
+from services import audit
+from services.membership import people
 from services.scope import Scope
 
 W = TypeVar("W", bound=Labelled)

@@ -27,9 +27,9 @@ from models import (
     SendState,
     Station,
 )
-from services import branch_history
-from services.branch_history import CITY
-from services.branches import CITY_LEVEL
+from services.organisation import branch_history
+from services.organisation.branch_history import CITY
+from services.organisation.branches import CITY_LEVEL
 from services.scope import Scope
 from services.sending.broadcasts import TEST
 

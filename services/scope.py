@@ -31,9 +31,11 @@ from models import (
     Station,
     Township,
 )
-from services import audit, cases, people
-from services.cases import Desk
-from services.consultations import LOW_RATING
+from services import audit
+from services.consulting import cases
+from services.consulting.cases import Desk
+from services.consulting.consultations import LOW_RATING
+from services.membership import people
 
 OUTSIDE = "没有这一项，或它不在您的管理范围内。"
 #: These see the whole city; the auditor reads and changes nothing.

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from models import Branch, Consultation, Person, Station, spelling
-from services import consultations, roster
+from services.consulting import consultations
+from services.membership import roster
 from services.scope import Scope
 
 EACH = 10

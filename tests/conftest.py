@@ -20,7 +20,7 @@ from clock import parse_instant
 from models import Database, Vault
 from scheduler.clockwork import Clockwork, Decision
 from scheduler.delivery import Delivery
-from services import rhythm
+from services.meetings import rhythm
 from simulator import testing
 from simulator.phone import LocalWeChat, Phone
 from tests.serving import served

@@ -62,19 +62,9 @@ from models import (
 )
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
-from services import (
-    audit,
-    branch_history,
-    branches,
-    coverage,
-    figures,
-    liaison,
-    lifecycle,
-    organisations,
-    people,
-    roster,
-    scope,
-)
+from services import audit, figures, scope
+from services.membership import people, roster
+from services.organisation import branch_history, branches, coverage, liaison, lifecycle, organisations
 from services.sending import campaigns, digests, fates, outbox, pace, quotas
 from services.sending.burden import Week
 from services.sending.outbox import Letter, Recipient

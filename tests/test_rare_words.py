@@ -10,8 +10,11 @@ import sqlalchemy as sa
 
 from clock import beijing_date
 from models import Affiliation, CaseStep, Follower, Gathering, Person
-from services import exports, people, privacy, roster, scope
-from services.exports import Kind, Request
+from services import scope
+from services.custody import privacy
+from services.membership import people, roster
+from services.tables import exports
+from services.tables.exports import Kind, Request
 
 PHONE = "19912345678"
 NAMES = ["郑䶮", "夏𬀩", "𠮷野𡈽", "买买提·吐尔逊江", "欧阳·𬀩", "王\U00030000", "龘靐齉", "〇一"]

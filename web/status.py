@@ -19,7 +19,8 @@ from clock import Now, beijing_date
 from config import Settings
 from metrics import Metrics
 from models import Database, Due, DueState, Lease, Outgoing, SendState
-from services import rhythm, switches
+from services import switches
+from services.meetings import rhythm
 from services.sending import fates, watch
 from web import gauges
 

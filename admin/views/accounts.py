@@ -9,7 +9,7 @@ from admin.guard import section, visitor
 from admin.navigation import ACCOUNTS, ACCOUNTS_CHANGE
 from admin.views.context import Console
 from errors import AssistantError, RuleBroken
-from services import accounts, logins
+from services.entry import accounts, logins
 
 OWN = "自己的账号请在“我的账号”里改；要重置请另一位管理员来做。"
 

@@ -9,7 +9,9 @@ from admin.guard import section, visitor
 from admin.navigation import BRANCHES, GROUPING, KEEPING
 from admin.views.context import Console
 from models import BranchKind
-from services import branch_history, branches, figures, flows, organisations, party_groups, scope, terms
+from services import figures, scope
+from services.membership import flows, terms
+from services.organisation import branch_history, branches, organisations, party_groups
 
 DISSOLVED, NO_SECRETARY = "dissolved", "secretary"
 

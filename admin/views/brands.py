@@ -11,7 +11,8 @@ from admin.guard import section, visitor
 from admin.navigation import BRANDS, BRANDS_CHANGE
 from admin.views.context import Console
 from models import StoryKind
-from services import brands, kept, scope
+from services import scope
+from services.organisation import brands, kept
 
 Answer = Response | str | tuple[str, int]
 

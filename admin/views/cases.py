@@ -9,7 +9,8 @@ from admin.guard import section, visitor
 from admin.navigation import CASES
 from admin.views.context import Console
 from models import CaseState, Matter
-from services import case_lists, figures, scope
+from services import figures, scope
+from services.consulting import case_lists
 
 
 def register(pages: Blueprint, console: Console) -> None:

@@ -10,7 +10,8 @@ from admin.guard import section, visitor
 from admin.navigation import CLAIMS, CLAIMS_DECIDE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
-from services import audit, claims, people
+from services import audit
+from services.membership import claims, people
 
 WORDS = {
     "accept": "已确认绑定，本人会收到通知",

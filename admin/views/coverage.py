@@ -14,8 +14,9 @@ from admin.navigation import COVERAGE, COVERAGE_CHANGE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from models import LiaisonPoint, Township
-from services import coverage, kept, liaison, scope
+from services import scope
 from services.fields import Fields
+from services.organisation import coverage, kept, liaison
 
 Answer = Response | str | tuple[str, int]
 

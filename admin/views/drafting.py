@@ -15,7 +15,8 @@ from admin.navigation import BROADCASTS, DECIDING, WRITING
 from admin.views.context import Console
 from errors import Misunderstood, NotFound, RuleBroken
 from models import Broadcast, BroadcastState, Role, Topic
-from services import audit, people, scope
+from services import audit, scope
+from services.membership import people
 from services.sending import audience, broadcasts, campaigns, outbox
 
 Answer = Response | str | tuple[str, int]

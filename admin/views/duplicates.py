@@ -10,7 +10,8 @@ from admin.guard import section, visitor
 from admin.navigation import DUPLICATES, DUPLICATES_DECIDE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
-from services import duplicates, merging, roster, scope
+from services import scope
+from services.membership import duplicates, merging, roster
 
 
 def register(pages: Blueprint, console: Console) -> None:

@@ -21,8 +21,9 @@ from admin.navigation import EXPORTS, PHONES
 from admin.views.context import Console
 from clock import beijing, beijing_date
 from errors import Misunderstood, NotFound
-from services import audit, csv_files, scope, workbooks
-from services.sheets import Table
+from services import audit, scope
+from services.tables import csv_files, workbooks
+from services.tables.sheets import Table
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Question = sa.Select[*tuple[Any, ...]]

@@ -14,7 +14,9 @@ from admin.navigation import GATHERINGS
 from admin.views.context import Console
 from clock import beijing_date
 from models import Branch, Gathering, GatheringState
-from services import branch_history, branches, figures, gatherings, scope
+from services import figures, scope
+from services.meetings import gatherings
+from services.organisation import branch_history, branches
 
 
 def register(pages: Blueprint, console: Console) -> None:

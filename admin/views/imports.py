@@ -15,8 +15,9 @@ from admin.views.context import Console
 from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
 from models import Import, ImportKind, ImportState
-from services import import_runs, imports, scope
-from services.import_runs import Sent
+from services import scope
+from services.tables import import_runs, imports
+from services.tables.import_runs import Sent
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 #: What a form has beside its file.

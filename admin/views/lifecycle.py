@@ -13,8 +13,9 @@ from admin.navigation import KEEPING
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from models import Branch, BranchKind
-from services import branch_ending, branches, figures, kept, lifecycle
+from services import figures
 from services.fields import CITY_LEVEL, Fields
+from services.organisation import branch_ending, branches, kept, lifecycle
 
 Answer = Response | str | tuple[str, int]
 

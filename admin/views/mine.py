@@ -10,7 +10,7 @@ from admin.navigation import MINE
 from admin.views.context import Console
 from errors import RuleBroken
 from models import Account
-from services import logins, scans
+from services.entry import logins, scans
 
 
 def register(pages: Blueprint, console: Console) -> None:

@@ -10,8 +10,9 @@ from admin.guard import section, visitor
 from admin.navigation import TREE, TREE_CHANGE
 from admin.views.context import Console
 from models import BranchKind, Organisation, OrganisationKind
-from services import figures, kept, organisations, party_groups
+from services import figures
 from services.fields import CITY_LEVEL
+from services.organisation import kept, organisations, party_groups
 
 Answer = Response | str | tuple[str, int]
 

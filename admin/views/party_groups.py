@@ -11,7 +11,8 @@ from admin.navigation import GROUPING
 from admin.views.context import Console
 from errors import RuleBroken
 from models import Branch, PartyGroup
-from services import kept, party_groups, people
+from services.membership import people
+from services.organisation import kept, party_groups
 
 Answer = Response | str | tuple[str, int]
 

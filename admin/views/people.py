@@ -13,7 +13,8 @@ from admin.navigation import PEOPLE, PHONES, ROLL, ROLL_OFFICE
 from admin.views.context import Console
 from errors import Misunderstood
 from models import Direction, Duty, Role
-from services import changes, figures, flows, merging, roster, scope, terms
+from services import figures, scope
+from services.membership import changes, flows, merging, roster, terms
 
 
 @dataclass(frozen=True, slots=True)

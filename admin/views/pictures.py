@@ -12,7 +12,8 @@ from admin.navigation import PICTURES, STATIONS
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from models import PictureOf
-from services import pictures, scope
+from services import scope
+from services.organisation import pictures
 
 #: The form around a picture; what is bigger than a picture may be is told at its field.
 MOST_BYTES = pictures.MOST_BYTES + 1024 * 1024

@@ -18,8 +18,9 @@ from admin.views.people import Wrong, shown
 from clock import beijing_date
 from errors import AssistantError, Misunderstood, NotFound, RuleBroken
 from models import Change, ChangeKind, Direction, Person
-from services import changes, flows, roll, scope
-from services.flows import Elsewhere
+from services import scope
+from services.membership import changes, flows, roll
+from services.membership.flows import Elsewhere
 
 Act = Callable[[Session, Person, datetime], Change | None]
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from admin.settled import lines
 from admin.views.context import Console, Reason
 from clock import beijing_date
 from errors import Misunderstood, NotFound
-from services import audit, rhythm, scope, switches
+from services import audit, scope, switches
+from services.meetings import rhythm
 
 
 def register(pages: Blueprint, console: Console) -> None:

@@ -13,8 +13,9 @@ from admin.navigation import STATIONS_CHANGE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from models import Offer, Station
-from services import branches, figures, kept, station_keeping, station_lists
+from services import figures
 from services.fields import Fields
+from services.organisation import branches, kept, station_keeping, station_lists
 
 Answer = Response | str | tuple[str, int]
 

@@ -10,8 +10,9 @@ from admin.navigation import PICTURES, STATIONS, STATIONS_CHANGE
 from admin.views.context import Console
 from clock import beijing_date
 from models import PictureOf
-from services import figures, pictures, scope, station_keeping, station_lists, stations
-from services.rhythm import calendar
+from services import figures, scope
+from services.meetings.rhythm import calendar
+from services.organisation import pictures, station_keeping, station_lists, stations
 
 
 def register(pages: Blueprint, console: Console) -> None:

@@ -15,7 +15,8 @@ from admin.views.context import Console
 from admin.views.roll import do, said
 from errors import Misunderstood
 from models import Change, Duty, Person
-from services import roll, scope, terms
+from services import scope
+from services.membership import roll, terms
 
 
 def register(pages: Blueprint, console: Console) -> None:

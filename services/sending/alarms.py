@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from clock import beijing_date
 from models import Notice, NoticeKind, Role
-from services import people
+from services.membership import people
 from services.sending import outbox
 
 

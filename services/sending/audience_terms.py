@@ -26,7 +26,7 @@ from models import (
     Presence,
     Role,
 )
-from services import people
+from services.membership import people
 
 SHORT_KINDS = {
     BranchKind.RESEARCH: "行业研究会",

@@ -14,7 +14,8 @@ import config
 from clock import at_beijing, beijing, beijing_date, say_moment
 from errors import NotFound, RuleBroken
 from models import Broadcast, BroadcastState, County, NoticeKind, Outgoing, Role, SendState, Topic
-from services import audit, people
+from services import audit
+from services.membership import people
 from services.sending import audience, campaigns, forecast, outbox
 from services.sending.audience import Audience
 from services.sending.forecast import Forecast, Means

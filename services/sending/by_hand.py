@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from clock import beijing_date
 from models import Affiliation, Campaign, CampaignState, Notice, Outgoing, Person, Post, Role, SendState
-from services import people as persons
+from services.membership import people as persons
 from services.sending import broadcasts, delivery_report, preferences
 from services.sending.delivery_report import Reached
-from services.sheets import Table
-from services.workbooks import Look, Row, Sheet
+from services.tables.sheets import Table
+from services.tables.workbooks import Look, Row, Sheet
 
 TO_TELL = (SendState.UNREACHABLE, SendState.REFUSED, SendState.EXPIRED, SendState.UNKNOWN)
 #: A branch secretary is shown what was not told in so many days.

@@ -28,12 +28,12 @@ from models import (
     Person,
     SendState,
 )
-from services import branch_history
-from services import people as persons
-from services.branch_history import CITY
-from services.exports import mask
+from services.membership import people as persons
+from services.organisation import branch_history
+from services.organisation.branch_history import CITY
 from services.sending import audience, broadcasts, campaigns, forecast, preferences
 from services.sending.outbox import NO_ACCOUNT, UNFOLLOWED
+from services.tables.exports import mask
 
 #: Where those stand who are in no branch, and those whom we do not know as people.
 ELSEWHERE = "不在支部"

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from clock import beijing, say_moment
 from models import SendState
-from services import audit, workbooks
+from services import audit
 from services.sending import delivery_report
 from services.sending.delivery_report import Line, Reached, Report
-from services.workbooks import Sheet
+from services.tables import workbooks
+from services.tables.workbooks import Sheet
 
 #: The states in the order in which a report reads best.
 ORDER = (

@@ -22,7 +22,9 @@ from models import (
     Purpose,
     SendState,
 )
-from services import branch_history, rhythm, switches
+from services import switches
+from services.meetings import rhythm
+from services.organisation import branch_history
 from services.sending import alarms, fates, quotas
 
 #: Words to one should leave within seconds; a notice to everybody takes an hour at the default pace.

@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 
 import demo
 from api import v1
-from services import imports, table_files
+from services.tables import imports, table_files
 from tests.conftest import SECRET, Clock, settings
 
 LEDGER = Path(demo.__file__).with_name("publicity_2017.csv").read_bytes()

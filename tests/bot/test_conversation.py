@@ -251,7 +251,7 @@ def _files(house: Any) -> list[Any]:
 
 def test_a_talk_that_breaks_at_its_end_is_still_there(house, li_na, monkeypatch):
     """Nothing is half done: the leave was not written, so the question still stands."""
-    from services import leave
+    from services.meetings import leave
 
     phone = house.phone("张伟")
     phone.says("请假")

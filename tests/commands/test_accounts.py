@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from demo import logins as demo_logins
 from models import Account, AuditEntry, Database, Post, Role, Vault
-from services import passwords
+from services.entry import passwords
 from tests.conftest import LOADED_AT, SECRET
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from clock import parse_instant
 from models import Database, Person, Vault
-from services import keys
+from services.custody import keys
 from tests.conftest import SECRET
 
 AT = parse_instant("2026-11-27T09:00")

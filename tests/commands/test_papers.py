@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import demo
 from clock import parse_instant
 from models import Affiliation, AuditEntry, Branch, BranchKind, Person, PublicityRow
-from services import lifecycle
+from services.organisation import lifecycle
 
 LEDGER = Path(demo.__file__).with_name("publicity_2017.csv")
 

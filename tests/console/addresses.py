@@ -28,7 +28,7 @@ from models import (
     Township,
     Village,
 )
-from services import pictures
+from services.organisation import pictures
 from tests.console import brought, sent
 from tests.console.conftest import Office
 from tests.photographs import photo

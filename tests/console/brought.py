@@ -6,8 +6,9 @@ import sqlalchemy as sa
 
 from clock import beijing_date
 from models import Branch, County, Import, ImportKind, Post, Role
-from services import import_runs, scope
-from services.import_runs import Sent
+from services import scope
+from services.tables import import_runs
+from services.tables.import_runs import Sent
 from tests.console.conftest import Office
 
 HEAD = "姓名,手机号,支部,加入日期,职务\n"

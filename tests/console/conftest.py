@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 import app
 from demo import logins as demo_logins
 from models import Account, Database, Vault
-from services import second_factor
+from services.entry import second_factor
 from tests.conftest import LOADED_AT, SECRET, Clock, settings
 from tests.console.browser import Missing, browser
 

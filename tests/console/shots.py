@@ -13,7 +13,9 @@ import app
 import demo
 from demo import logins as demo_logins
 from models import Database, Vault
-from services import accounts, audit, rhythm
+from services import audit
+from services.entry import accounts
+from services.meetings import rhythm
 from tests.conftest import LOADED_AT, SECRET, Clock, furnish, settings
 from tests.console import addresses
 from tests.console.browser import WIDTHS, at_width, browser, log_in, served

@@ -17,7 +17,7 @@ import app
 from demo import cast
 from demo import logins as demo_logins
 from models import Account, Broadcast, Follower, Outgoing, SendState
-from services import passwords
+from services.entry import passwords
 from simulator.phone import LocalWeChat
 from tests.conftest import FRIDAY, Clock, settings
 from tests.console import sent

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from models import AuditEntry, Branch, County
-from services import accounts
+from services.entry import accounts
 from tests.conftest import Clock
 from tests.console import addresses, shots
 from tests.console.browser import WIDTHS, at_width, log_in, overflow, served

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from admin import listings
 from models import AuditEntry
-from services import table_files
+from services.tables import table_files
 from tests.console import addresses
 
 WHY = "报送本月工作情况"

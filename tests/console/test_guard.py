@@ -42,7 +42,8 @@ from models import (
     Village,
     Wish,
 )
-from services import pictures, scope
+from services import scope
+from services.organisation import pictures
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
 from tests.console import addresses, brought

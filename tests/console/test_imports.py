@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from models import Affiliation, AuditEntry, Branch, Import, ImportPart, ImportState, Person
-from services import import_runs, scope, sheets, table_files
+from services import scope
+from services.tables import import_runs, sheets, table_files
 from tests.console import brought
 from tests.console.brought import FAULTY, HEAD, branch_in
 
@@ -232,7 +233,7 @@ def test_whoever_dies_at_it_is_followed_by_another(office, one):
 def test_what_cannot_be_finished_is_given_up_and_says_so(office, one, monkeypatch):
     visitor = office.visitor("office")
     answer = upload(visitor, one)
-    monkeypatch.setattr("services.imports.check", lambda *_: 1 / 0)
+    monkeypatch.setattr("services.tables.imports.check", lambda *_: 1 / 0)
     for _ in range(import_runs.MAX_ATTEMPTS + 1):
         work(office)
         office.clock.at += import_runs.TRY_AGAIN

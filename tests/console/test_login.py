@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from demo import logins as demo_logins
 from models import Account, AccountSession, AuditEntry
-from services import accounts, logins
+from services.entry import accounts, logins
 
 
 def acts(office, *only: str) -> list[str]:

@@ -24,7 +24,10 @@ from models import (
     Role,
     Village,
 )
-from services import brands, coverage, liaison, organisations, people, retention, scope
+from services import scope
+from services.custody import retention
+from services.membership import people
+from services.organisation import brands, coverage, liaison, organisations
 from tests.console.test_pages import text
 
 HOSTILE = [

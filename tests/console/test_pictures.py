@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from models import AuditEntry, County, Picture, PictureOf, Station
-from services import pictures
+from services.organisation import pictures
 from tests.photographs import bomb, photo
 
 

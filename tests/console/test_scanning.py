@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 import app
 from models import Account, AuditEntry, Follower, ScanLogin, ScanState
-from services import accounts, people, scans
+from services.entry import accounts, scans
+from services.membership import people
 from simulator.phone import LocalWeChat
 from tests.conftest import CAST, FRIDAY, Clock, settings
 from tests.console.browser import at_width, served

@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from models import County, Station
-from services import assignment, stations
-from services.calendar import Holidays
+from services.consulting import assignment
+from services.meetings.calendar import Holidays
+from services.organisation import stations
 from tests.console.test_organisation import last_audit
 from tests.console.test_pages import text
 

@@ -19,7 +19,8 @@ from models import (
     Outgoing,
     SendState,
 )
-from services import consultations, rhythm
+from services.consulting import consultations
+from services.meetings import rhythm
 
 AT = parse_instant("2026-11-27T09:00")
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from models import Affiliation, Branch, ClaimState, Follower, Person, Post, Role
 from models.people import BindingClaim
-from services import people
+from services.membership import people
 
 CODE, NAME, PHONE = "JS2026", "周杰", "19900001234"
 SUBMITTED = "已提交。若姓名和手机号与名册一致"

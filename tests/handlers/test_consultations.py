@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bot.replies import MAX_BYTES
 from clock import parse_instant
 from models import AuditEntry, CaseStep, Consultation, Matter, Notice, Outgoing, Step, Urgency, Wish
-from services.consultations import NOT_YOURS
+from services.consulting.consultations import NOT_YOURS
 from tests.consulting import COUNTIES, MORNING, Chat, on_sqlite, plain
 
 CITIZEN, STRANGER, CHEN, LI, ZHOU, WU, OFFICE = "oWangFang", "oStranger", "o1", "o2", "o3", "o4", "o6"

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 import demo
 from models import Follower, NoticeKind, OptOut, Outgoing, SendState, Topic
-from services import people, privacy
+from services.custody import privacy
+from services.membership import people
 from services.sending import fates, forecast, outbox, preferences
 from services.sending.outbox import Letter, Recipient
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from clock import beijing_date
 from models import Station
-from services import station_keeping, stations
+from services.organisation import station_keeping, stations
 
 
 def nearest(house) -> Station:

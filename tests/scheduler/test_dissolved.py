@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from clock import parse_instant
 from models import Affiliation, Branch, Follower, Outgoing
-from services import lifecycle
+from services.organisation import lifecycle
 from tests.conftest import CAST, demo
 
 MORNING = "2026-11-27T08:30"

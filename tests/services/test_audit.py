@@ -8,7 +8,8 @@ from sqlalchemy.exc import DatabaseError
 
 from clock import parse_instant
 from models import AuditEntry, AuditSeal, Switch
-from services import audit, backups
+from services import audit
+from services.custody import backups
 
 AT = parse_instant("2026-11-27T09:00")
 

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 import schema
 from errors import RuleBroken
 from models import Base, Database, Outgoing, Person, SendState, Vault
-from services import backups, keys, switches
+from services import switches
+from services.custody import backups, keys
 from tests import servers
 from tests.conftest import SECRET
 

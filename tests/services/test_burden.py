@@ -27,7 +27,8 @@ from models import (
     SendState,
     Topic,
 )
-from services import people, switches
+from services import switches
+from services.membership import people
 from services.sending import broadcasts, burden, campaigns, digests, fates, outbox, preferences
 from services.sending.audience import Audience
 from services.sending.burden import Week

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import Purpose
-from services.calendar import (
+from services.meetings.calendar import (
     Calendar,
     DayException,
     DayKind,
@@ -18,7 +18,7 @@ from services.calendar import (
     Outcome,
     SecondWeek,
 )
-from services.calendar_text import render, render_activity
+from services.meetings.calendar_text import render, render_activity
 
 SEEDED = Holidays.seeded()
 FIRST, LAST = date(2018, 1, 1), date(2035, 12, 31)

@@ -31,9 +31,10 @@ from models import (
     Urgency,
     Wish,
 )
-from services import cases, consultations, people
-from services.calendar import Holidays
-from services.consultations import Number, Question, read_number
+from services.consulting import cases, consultations
+from services.consulting.consultations import Number, Question, read_number
+from services.meetings.calendar import Holidays
+from services.membership import people
 from tests.consulting import MORNING, NIGHT, on_sqlite
 
 HOLIDAYS = Holidays.seeded()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services import danger
-from services.danger import Danger
+from services.consulting import danger
+from services.consulting.danger import Danger
 
 REAL = [
     ("我不想活了", Danger.SELF_HARM),

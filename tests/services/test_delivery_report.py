@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from demo import cast
 from errors import NotFound
 from models import Branch, Follower, NoticeKind, Outgoing, SendState
-from services import people
+from services.membership import people
 from services.sending import broadcasts, delivery_report, ladder, outbox, quotas
 from services.sending.audience import Audience
 from services.sending.broadcasts import Text

@@ -10,10 +10,12 @@ import demo
 from clock import parse_instant
 from errors import RuleBroken
 from models import Affiliation, Branch, Gathering, Person
-from services import coverage, csv_files, exports, gatherings, lifecycle, sheets
-from services import leave as leaves
-from services.exports import Kind, Request
-from services.gatherings import CheckIn
+from services.meetings import gatherings
+from services.meetings import leave as leaves
+from services.meetings.gatherings import CheckIn
+from services.organisation import coverage, lifecycle
+from services.tables import csv_files, exports, sheets
+from services.tables.exports import Kind, Request
 
 AT = parse_instant("2026-11-28T09:00")
 MARK = "命令行用户 某人"

@@ -23,9 +23,9 @@ from models import (
     Station,
     Vault,
 )
-from services import imports, table_files
-from services.imports import Kind
-from services.imports_kinds import Fate
+from services.tables import imports, table_files
+from services.tables.imports import Kind
+from services.tables.imports_kinds import Fate
 
 AT = parse_instant("2026-11-27T09:00")
 HEAD = "姓名,手机号,支部,职务,加入日期\n"

@@ -23,7 +23,8 @@ from models import (
     Unreadable,
     Vault,
 )
-from services import audit, keys
+from services import audit
+from services.custody import keys
 from tests import servers
 from tests.conftest import SECRET, furnish
 from tests.filling import AT, add_row

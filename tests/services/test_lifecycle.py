@@ -27,8 +27,11 @@ from models import (
     Role,
     Vault,
 )
-from services import branch_ending, branch_history, lifecycle, organisations, people, rhythm, scope
-from services.lifecycle import Details
+from services import scope
+from services.meetings import rhythm
+from services.membership import people
+from services.organisation import branch_ending, branch_history, lifecycle, organisations
+from services.organisation.lifecycle import Details
 from tests.conftest import SECRET
 from tests.conftest import settings as house_settings
 

@@ -40,7 +40,8 @@ from models import (
     Via,
 )
 from models.outbox import NoticeKind
-from services import changes, duplicates, merging, people, roster, scope
+from services import scope
+from services.membership import changes, duplicates, merging, people, roster
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
 from tests.conftest import LOADED_AT, SECRET

@@ -9,7 +9,7 @@ from PIL import Image
 
 from errors import Misunderstood, NotFound, RuleBroken
 from models import PictureOf
-from services import pictures
+from services.organisation import pictures
 from tests.filling import AT
 from tests.photographs import GPS, MAKER, bomb, photo
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import demo
 from errors import NotFound
 from models import AuditEntry, Base, CaseState, Consultation, Follower, Person
-from services import privacy
+from services.custody import privacy
 from tests.filling import add_row
 
 WANG_FANG = demo.cast.openid_of("WangFang")
@@ -19,8 +19,9 @@ WORDS = "老板三个月没有发工资了"
 @pytest.fixture
 def told(house, wang_fang):
     """A citizen has asked a question and an answer waits to be sent."""
-    from services import consultations, rhythm
-    from services.consultations import Question
+    from services.consulting import consultations
+    from services.consulting.consultations import Question
+    from services.meetings import rhythm
 
     wang_fang.says("咨询")
     at = house.clock()

@@ -33,8 +33,10 @@ from models import (
     Urgency,
     Wish,
 )
-from services import cases, consultations, retention, rhythm
-from services.consultations import Question
+from services.consulting import cases, consultations
+from services.consulting.consultations import Question
+from services.custody import retention
+from services.meetings import rhythm
 from tests.conftest import CAST
 from tests.filling import AT, add_row
 

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from errors import Misunderstood, RuleBroken
 from models import Affiliation, Branch, Change, Direction, Outgoing, Person, Post, Role, SendState
-from services import changes, flows, people, roll
-from services.flows import Elsewhere
+from services.membership import changes, flows, people, roll
+from services.membership.flows import Elsewhere
 from tests.conftest import LOADED_AT
 
 AT, BY, WHY = LOADED_AT, 1, "工作单位变动"

@@ -9,8 +9,8 @@ import pytest
 
 from clock import parse_instant
 from models import County
-from services import stations
-from services.calendar import Holidays
+from services.meetings.calendar import Holidays
+from services.organisation import stations
 from tests.consulting import COUNTIES, MORNING, WEEKDAYS, on_sqlite
 
 HOLIDAYS = Holidays.seeded()

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import Misunderstood
-from services import csv_files, sheets, table_files, workbooks, xlsx_files
-from services.sheets import Table
+from services.tables import csv_files, sheets, table_files, workbooks, xlsx_files
+from services.tables.sheets import Table
 
 HEAD = ("姓名", "号", "日")
 

@@ -15,7 +15,7 @@ from errors import Misunderstood, RuleBroken
 from models import Affiliation, Branch, Due, Duty, Notice, Outgoing, Person, Post, Role
 from scheduler import terms as rule
 from scheduler.clockwork import Clockwork
-from services import changes, people, terms
+from services.membership import changes, people, terms
 from tests.conftest import LOADED_AT
 
 BY, SINCE = 1, date(2024, 2, 1)

@@ -219,7 +219,7 @@ def test_a_notice_that_stays_stopped_is_told_again_the_next_day(sending):
 
 
 def test_a_missing_friday_is_told(sending, monkeypatch):
-    monkeypatch.setattr("services.rhythm.plan", lambda *_: 0)
+    monkeypatch.setattr("services.meetings.rhythm.plan", lambda *_: 0)
     with sending.database.transaction() as session:
         session.execute(sa.delete(Gathering))
     sending.tick()

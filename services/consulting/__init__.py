@@ -1,0 +1,1 @@
+"""A citizen's question from the first word to the rating."""

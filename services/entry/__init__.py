@@ -1,0 +1,1 @@
+"""Console accounts and how one gets in: passwords, second factors, scans, limits."""

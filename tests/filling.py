@@ -25,7 +25,7 @@ def add_row(session: Session, table: sa.Table, values: dict[str, Any]) -> None:
             values[column.name] = session.scalar(sa.select(sa.func.max(foreign.column)))
         elif isinstance(column.type, sa.Enum):
             values[column.name] = next(iter(column.type.enum_class or column.type.enums))
-        elif not (column.primary_key and isinstance(column.type, sa.Integer)):
+        elif column is not table.autoincrement_column:
             values[column.name] = _example(column)
     session.execute(sa.insert(table), [values])
 

@@ -189,10 +189,8 @@ def downgrade() -> None:
     """A branch that was dissolved lives again: older versions know no other."""
     for table in TABLES:
         op.drop_table(table)
-    with op.batch_alter_table("stations") as batch:
-        batch.drop_column("services")
-    with op.batch_alter_table("branches") as batch:
-        batch.drop_column("dissolved_on")
-        batch.drop_column("room")
-    with op.batch_alter_table("counties") as batch:
-        batch.drop_column("brand_note")
+    # Not in a batch: that makes a table anew, and SQLite lets none go that others refer to.
+    op.drop_column("stations", "services")
+    op.drop_column("branches", "dissolved_on")
+    op.drop_column("branches", "room")
+    op.drop_column("counties", "brand_note")

@@ -135,6 +135,8 @@ def kept(privacy: Privacy) -> dict[str, Kept]:
         "flows": Kept("流动党员登记", STAYS, ROLL),
         "changes": Kept("名册变动", STAYS, "可以撤回；以前是什么样说得清"),
         "merged_people": Kept("合并过的人员", STAYS, "原来的编号还找得到，合错了可以拆开"),
+        "imports": Kept("导入的情况", STAYS, "谁在什么时候导入过什么"),
+        "import_parts": Kept("导入的文件", "写入、放弃为止，最多 24 小时", "核对和写入用，加密存放"),
         "not_same": Kept("确认不是同一人", STAYS, "不用再问第二遍"),
         "pictures": Kept("图片", "换下或删除为止", "给群众看；存入时去掉拍摄地点等信息"),
         "accounts": Kept("控制台账号", STAYS, "停用后留名，审计要对得上"),

@@ -239,6 +239,8 @@ RULES: dict[str, Rule] = {
     "flows.person_id": _flows,
     "followers.person_id": _moves,
     "gatherings.moved_by": _moves,
+    "imports.applied_by": _moves,
+    "imports.by_person_id": _moves,
     "invites.person_id": _moves,
     "merged_people.into_id": _moves,
     "merged_people.person_id": _stays,

@@ -173,7 +173,7 @@ def test_words_written_meanwhile_are_neither_lost_nor_put_back(furnished, open_d
 SCRIPT = """
 import os, signal, sys
 from models import Database, Vault
-from services import keys
+from services.custody import keys
 database = Database(sys.argv[1], Vault(sys.argv[2]))
 for n, done in enumerate(keys.reseal(database)):
     if n == 3:

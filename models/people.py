@@ -156,13 +156,13 @@ class Affiliation(Base):
     person: Mapped[Person] = relationship(lazy="raise")
 
 
-#: A role and its one place; the city's roles have none.
+#: A role and its one place: a lawyer's is a station, or a county whose duty they share; the city's roles have none.
 PLACE_FITS_ROLE = """(
     CASE WHEN role IN ('secretary', 'deputy', 'committee') THEN branch_id IS NOT NULL ELSE branch_id IS NULL END
 ) AND (
-    CASE WHEN role = 'lawyer' THEN station_id IS NOT NULL ELSE station_id IS NULL END
+    CASE WHEN role = 'lawyer' THEN (station_id IS NULL) <> (county_id IS NULL) ELSE station_id IS NULL END
 ) AND (
-    CASE WHEN role = 'county_office' THEN county_id IS NOT NULL ELSE county_id IS NULL END
+    CASE WHEN role = 'county_office' THEN county_id IS NOT NULL ELSE role = 'lawyer' OR county_id IS NULL END
 )"""
 
 

@@ -8,7 +8,6 @@ from alembic import op
 
 from models import spelling
 from models.base import Encrypted, Instant, text
-from models.people import PLACE_FITS_ROLE
 
 revision = "0006"
 down_revision = "0005"
@@ -21,6 +20,14 @@ DUTIES = ("organisation", "publicity", "discipline", "united_front", "youth", "s
 KINDS = (
     "added", "edited", "joined", "left", "main_moved", "flowed", "came_back", "appointed", "extended", "ended", "merged",
 )
+#: A role and its one place.
+PLACE_FITS_ROLE = """(
+    CASE WHEN role IN ('secretary', 'deputy', 'committee') THEN branch_id IS NOT NULL ELSE branch_id IS NULL END
+) AND (
+    CASE WHEN role = 'lawyer' THEN (station_id IS NULL) <> (county_id IS NULL) ELSE station_id IS NULL END
+) AND (
+    CASE WHEN role = 'county_office' THEN county_id IS NOT NULL ELSE role = 'lawyer' OR county_id IS NULL END
+)"""
 ENDS = "until_on IS NULL OR until_on >= since_on"
 #: Unique over some rows only: name, table, condition, columns. MariaDB has no such index (models/people.py).
 PARTIAL = (
@@ -168,10 +175,11 @@ def _mend() -> None:
     op.execute("UPDATE posts SET until_on = since_on WHERE until_on < since_on")
     op.execute("UPDATE posts SET branch_id = NULL WHERE role <> 'secretary'")
     op.execute("UPDATE posts SET station_id = NULL WHERE role <> 'lawyer'")
-    op.execute("UPDATE posts SET county_id = NULL WHERE role <> 'county_office'")
-    # A secretary of no branch, a lawyer of no station opened nothing.
+    op.execute("UPDATE posts SET county_id = NULL WHERE role NOT IN ('county_office', 'lawyer')")
+    op.execute("UPDATE posts SET county_id = NULL WHERE role = 'lawyer' AND station_id IS NOT NULL")
+    # A secretary of no branch, a lawyer of no place opened nothing.
     op.execute("DELETE FROM posts WHERE role = 'secretary' AND branch_id IS NULL")
-    op.execute("DELETE FROM posts WHERE role = 'lawyer' AND station_id IS NULL")
+    op.execute("DELETE FROM posts WHERE role = 'lawyer' AND station_id IS NULL AND county_id IS NULL")
     op.execute("DELETE FROM posts WHERE role = 'county_office' AND county_id IS NULL")
     bind = op.get_bind()
     for doubled, keep in (("person_id, branch_id", "MIN(id)"), ("person_id", "MIN(id)")):

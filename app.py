@@ -35,6 +35,7 @@ from services.sending import ladder, outbox
 from services.sending.ladder import Account
 from web import status
 from web.entrance import Entrance
+from web.numbers import Number
 
 FASTEST = 20_000.0
 
@@ -130,6 +131,7 @@ def web(parts: Parts, desk: Desk) -> Entrance:
 def pages(parts: Parts) -> Flask:
     """The Flask application: the JSON API, what operators look at, the console."""
     app = Flask("assistant", static_folder=None)
+    app.url_map.converters["int"] = Number
     if proxies := parts.settings.server.trusted_proxies:
         # Each proxy of ours adds one entry; what stands before those was written by whoever asked.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

@@ -64,4 +64,7 @@ def say_window(opens_at: datetime, closes_at: datetime) -> str:
 def parse_instant(text: str) -> datetime:
     """Read ISO 8601; a time without a zone is Beijing time. Raises ValueError."""
     at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=BEIJING)).astimezone(UTC)
+    try:
+        return (at if at.tzinfo else at.replace(tzinfo=BEIJING)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is too early or too late for any calendar") from None

@@ -31,8 +31,15 @@ def password(console: Console) -> Response | str | tuple[str, int]:
 def _change_password(console: Console, me: Visitor) -> dict[str, str]:
     """Field → what is wrong with it; empty when it was changed."""
     old, new, again = (request.form.get(field, "")[:256] for field in ("old", "new", "again"))
-    if not passwords.matches(old, me.account.password):
-        return {"old": "现在的密码不对。"}
+    # Whoever holds somebody's open session must not try passwords with it.
+    at = console.now()
+    with console.database.transaction() as writing:
+        account = writing.get_one(Account, me.account.id)
+        refused = logins.refusal(writing, account, came_from(), at)
+        if refused is None and not passwords.matches(old, account.password):
+            refused = logins.note_wrong(writing, account, came_from(), at, "现在的密码不对。")
+    if refused is not None:
+        return {"old": refused}
     try:
         passwords.require_good(new, name=me.account.name)
     except Misunderstood as error:
@@ -69,6 +76,9 @@ def _set_up_phone(console: Console, me: Visitor) -> tuple[list[str], str]:
     at, said = console.now(), request.form.get("code", "")[:32]
     with console.database.transaction() as writing:
         row = logins.session_by_id(writing, me.session.id)
+        refused = logins.refusal(writing, row.account, came_from(), at)
+        if refused is not None:
+            return [], refused
         if not second_factor.take(writing, console.database.vault, row.account, said, at):
             return [], logins.note_wrong(writing, row.account, came_from(), at, logins.WRONG_CODE)
         codes = second_factor.confirm(writing, console.database.vault, row.account, at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ LOOK_BACK = 5000
 RESTORING = "audit_restore"
 SHOWN_BREAKS = 20
 SHORTEST_REASON, LONGEST_REASON = 4, 100
+#: Kinds of letters that show nothing; a reason made of them is none.
+UNSEEN = frozenset({"Cf", "Cs", "Cn", "Co"})
 
 
 def note(
@@ -39,8 +42,14 @@ def note(
 
 def reason(said: str, what: str, example: str) -> str:
     """Why somebody does what leaves a trace, as it is kept. Raises Misunderstood without one."""
-    why = " ".join(said.split())
-    if not SHORTEST_REASON <= len(why) <= LONGEST_REASON:
+    seen = "".join(
+        " " if unicodedata.category(letter) == "Cc" else letter
+        for letter in said
+        if unicodedata.category(letter) not in UNSEEN
+    )
+    why = " ".join(seen.split())
+    said_letters = sum(letter.isalnum() for letter in why)
+    if said_letters < SHORTEST_REASON or len(why) > LONGEST_REASON:
         raise Misunderstood(f"请写明{what}，{SHORTEST_REASON}–{LONGEST_REASON} 个字，例如“{example}”。")
     return why
 

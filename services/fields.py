@@ -29,6 +29,11 @@ def clean(said: str) -> str:
     return " ".join("".join(letter for letter in seen if unicodedata.category(letter) not in UNSEEN).split())
 
 
+def is_chinese(letter: str) -> bool:
+    """Whether a letter is a Chinese one, the rarest included."""
+    return unicodedata.name(letter, "").startswith("CJK ")
+
+
 class Fields:
     """The fields of one form. `wrong` holds a sentence for each that cannot be taken as it is."""
 
@@ -43,6 +48,13 @@ class Fields:
             self.wrong[name] = f"请填写{what}。"
         elif len(value) > longest:
             self.wrong[name] = f"{what}最多 {longest} 个字，现在 {len(value)} 个。"
+        return value
+
+    def title(self, name: str, what: str, longest: int) -> str:
+        """What something is called: words with Chinese in them, not a number, not a picture, not the signs of a page."""
+        value = self.line(name, what, longest)
+        if value and name not in self.wrong and (not any(map(is_chinese, value)) or set("<>{}") & set(value)):
+            self.wrong[name] = f"{what}要用汉字写，例如全称。"
         return value
 
     def words(self, name: str, what: str, longest: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 from flask import Blueprint, current_app, g, render_template, request, send_file
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BuildError
 from werkzeug.wrappers import Response
@@ -22,6 +22,7 @@ from admin.views.context import Console
 from clock import beijing, beijing_date
 from errors import Misunderstood, NotFound
 from services import audit, scope
+from services.fields import clean
 from services.tables import csv_files, workbooks
 from services.tables.sheets import Table
 
@@ -80,6 +81,26 @@ def register(of: Blueprint, console: Console) -> None:
         return send_file(file, XLSX if kind == "xlsx" else "text/csv", as_attachment=True, download_name=as_name)
 
 
+class _Heard(ImmutableMultiDict[str, str]):
+    """An address that knows what of it the page has read: nothing else has chosen anything."""
+
+    def __init__(self, said: MultiDict[str, str]) -> None:
+        super().__init__(said)
+        self._read: set[str] = set()
+
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]
+        self._read.add(key)
+        return super().get(key, default, type) if type is not None else super().get(key, default)
+
+    def chosen(self, *, every: bool = False) -> dict[str, str]:
+        """What was chosen, in one line each; the page's number is no choice."""
+        return {
+            key: clean(value)
+            for key, value in self.items()
+            if key != "page" and value and (every or key in self._read)
+        }
+
+
 def _may_reveal(paper: _Paper) -> bool:
     return paper.listing.has_phones and bool(visitor().scope.roles & PHONES.roles)
 
@@ -91,12 +112,12 @@ def _asked(name: str) -> _Paper:
     view: Any = current_app.view_functions.get(endpoint)
     if listing is None or view is None or not view.section.roles & visitor().scope.roles:
         raise NotFound(scope.OUTSIDE)
-    chosen = {key: value for key, value in request.args.items() if key != "page" and value}
-    g.is_export = True
+    heard = _Heard(request.args)
+    request.args, g.is_export = heard, True
     try:
-        view(**_parts(endpoint, chosen))
+        view(**_parts(endpoint, heard.chosen(every=True)))
     except pages.Asked as asked:
-        return _Paper(listing, asked.question, chosen)
+        return _Paper(listing, asked.question, heard.chosen())
     finally:
         g.is_export = False
     raise NotFound(scope.OUTSIDE)
@@ -108,9 +129,12 @@ def _parts(endpoint: str, chosen: Mapping[str, str]) -> Mapping[str, Any]:
     try:
         assert adapter is not None
         path = adapter.build(endpoint, MultiDict(chosen)).partition("?")[0]
-        return adapter.match(path, method="GET")[1]
+        found, parts = adapter.match(path, method="GET")
     except (BuildError, HTTPException):
         raise NotFound(scope.OUTSIDE) from None
+    if found != endpoint:
+        raise NotFound(scope.OUTSIDE)
+    return parts
 
 
 def _written(console: Console, paper: _Paper, file: BinaryIO, why: str, *, kind: str, is_unmasked: bool) -> int:

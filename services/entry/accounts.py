@@ -114,7 +114,7 @@ def close(session: Session, account: Account, at: datetime, *, by: int | None) -
 
 def person_called(session: Session, said: str) -> Person:
     """A person by number, or by a name that only one has. Raises NotFound, RuleBroken."""
-    if said.isdigit():
+    if said.isascii() and said.isdecimal() and len(said) < 10:
         return people.get(session, int(said))
     found = session.scalars(sa.select(Person).where(Person.name == said.strip()).order_by(Person.id).limit(6)).all()
     if not found:

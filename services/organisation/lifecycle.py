@@ -47,7 +47,7 @@ def read(
 ) -> tuple[Details | None, str, Fields]:
     """A form: what the branch shall be, why, and what is wrong with either."""
     form = Fields(said)
-    name = form.line("name", "支部全名", LONGEST_NAME)
+    name = form.title("name", "支部全名", LONGEST_NAME)
     room = form.line("room", "活动室", LONGEST_ROOM, needed=False)
     kind = form.chosen("kind", "类别", BranchKind)
     county_id = form.place(session, scope)

@@ -126,7 +126,7 @@ def read(
     """A form; its place may be one that is theirs to change."""
     form = Fields(said)
     kind = form.chosen("kind", "种类", OrganisationKind)
-    name = form.line("name", "名称", LONGEST_NAME)
+    name = form.title("name", "名称", LONGEST_NAME)
     belongs_to = form.line("belongs_to", "隶属", LONGEST_NAME)
     guided_by = form.line("guided_by", "指导", LONGEST_NAME, needed=False)
     county_id = form.place(session, scope)

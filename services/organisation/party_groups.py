@@ -70,7 +70,7 @@ def by_place(session: Session) -> dict[int | None, int]:
 def read(session: Session, said: Mapping[str, str], branch_id: int, group: PartyGroup | None) -> tuple[str, Fields]:
     """The name in a form; another group of the branch may not have it."""
     form = Fields(said)
-    name = form.line("name", "党小组名称", LONGEST_NAME)
+    name = form.title("name", "党小组名称", LONGEST_NAME)
     taken = session.scalar(sa.select(PartyGroup).filter_by(branch_id=branch_id, name=name))
     if taken is not None and (group is None or taken.id != group.id):
         form.wrong["name"] = "本支部已有同名的党小组" + ("（已撤销，可以恢复）。" if taken.dissolved_on else "。")

@@ -7,13 +7,14 @@ told from the bytes, never from a name; they are looked at before a single pixel
 from __future__ import annotations
 
 import secrets
+import struct
 import unicodedata
 import warnings
 from datetime import datetime
 from io import BytesIO
 
 import sqlalchemy as sa
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 from sqlalchemy.orm import Session, undefer
 
@@ -51,7 +52,7 @@ def drawn(raw: bytes) -> tuple[bytes, int, int]:
             return _drawn(raw)
     except (DecompressionBombError, DecompressionBombWarning):
         raise Misunderstood(TOO_BIG) from None
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, struct.error):
         raise Misunderstood(NOT_A_PICTURE) from None
 
 
@@ -62,8 +63,7 @@ def _drawn(raw: bytes) -> tuple[bytes, int, int]:
             raise Misunderstood(TOO_BIG)
         if min(width, height) < FEWEST_SIDE:
             raise Misunderstood(TOO_SMALL)
-        # As it was held: afterwards nothing tells which way is up.
-        upright = ImageOps.exif_transpose(opened)
+        upright = _upright(opened)
         upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         plain = Image.new("RGB", upright.size, "white")
         seen = upright.convert("RGBA")
@@ -71,6 +71,24 @@ def _drawn(raw: bytes) -> tuple[bytes, int, int]:
     out = BytesIO()
     plain.save(out, "JPEG", quality=QUALITY, optimize=True)
     return out.getvalue(), *plain.size
+
+
+#: How a picture was held, by its tag, and what sets it upright.
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
+
+def _upright(opened: Image.Image) -> Image.Image:
+    """As it was held: afterwards nothing tells which way is up. Tags that cannot be read are those of no camera."""
+    try:
+        turn = _TURNS.get(opened.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        turn = None
+    return opened.transpose(turn) if turn is not None else opened.copy()
 
 
 def read_alt(said: str) -> str:

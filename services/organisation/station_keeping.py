@@ -47,7 +47,7 @@ def read(
 ) -> tuple[Details | None, Fields]:
     """A form; hours must be such that people can be told whether it is open today."""
     form = Fields(said)
-    name = form.line("name", "名称", LONGEST_NAME)
+    name = form.title("name", "名称", LONGEST_NAME)
     taken = session.scalar(sa.select(Station.id).where(Station.name == name))
     if taken is not None and (station is None or taken != station.id):
         form.wrong["name"] = "已有同名的服务站。"

@@ -27,6 +27,8 @@ from services.tables.sheets import SCIENTIFIC, Row
 
 MEMBER = ("", "党员", "无")
 ROLES = {Role.SECRETARY.label: Role.SECRETARY, Role.LAWYER.label: Role.LAWYER}
+#: What stands between the parts of a name.
+BETWEEN_NAMES = frozenset("·•・．. ")
 FOUNDED = date(1921, 7, 1)
 
 
@@ -130,6 +132,8 @@ class People:
         name = row.text("姓名", 64)
         if any(letter.isdigit() for letter in name):
             row.wrong("姓名", f"“{name}”里有数字。")
+        elif not all(letter.isalpha() or letter in BETWEEN_NAMES for letter in name):
+            row.wrong("姓名", f"“{name}”里有不是姓名的符号；少数民族姓名中间用“·”。")
         phone, branch = _phone(row), row.text("支部", 64)
         branch_id = self._branches.get(branch, 0)
         if branch and not branch_id:

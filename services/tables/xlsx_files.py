@@ -27,6 +27,8 @@ from services.tables.sheets import Line, TableFile, letters
 MAX_UNPACKED = 256 * 1024 * 1024
 MAX_ROWS = 200_000
 MAX_COLUMNS = 100
+#: The reader lays a sheet out whole, empty cells too: rows and columns are bounded together.
+MAX_CELLS = 2_000_000
 #: What a spreadsheet keeps of a number, and so what of one can be trusted.
 EXACT = 10**15
 SHOWN_ROWS = 8
@@ -51,7 +53,7 @@ def opened(raw: bytes, sheet: str = "") -> TableFile:
     _bound(raw, parts)
     try:
         return _opened(raw, parts, sheet)
-    except (CalamineError, ElementTree.ParseError, expat.ExpatError, zlib.error, KeyError, OSError):
+    except (CalamineError, ElementTree.ParseError, expat.ExpatError, zlib.error, KeyError, OSError, ValueError):
         raise Misunderstood(BROKEN) from None
 
 
@@ -150,7 +152,7 @@ class _Looking:
 
     def __init__(self) -> None:
         self.found = _Look()
-        self._row, self._is_hidden = 0, False
+        self._row, self._is_hidden, self._columns = 0, False, 0
         self._place, self._is_error, self._is_formula, self._has_value = (0, 0), False, False, False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -161,14 +163,23 @@ class _Looking:
                 self._place = (self._row, -1)
             case "c":
                 self._is_error, self._is_formula, self._has_value = attributes.get("t") == "e", False, False
-                match = _PLACE.fullmatch(attributes.get("r", ""))
-                self._place = (int(match[2]), _column(match[1])) if match else (self._row, self._place[1] + 1)
+                self._place = self._place_of(attributes.get("r"))
             case "f":
                 self._is_formula = True
             case "v" | "is":
                 self._has_value = True
             case "mergeCell":
                 self._merge(attributes.get("ref", ""))
+
+    def _place_of(self, said: str | None) -> tuple[int, int]:
+        """Where a cell stands; without a place of its own, behind the one before."""
+        if said is None:
+            return self._row, self._place[1] + 1
+        match = _PLACE.fullmatch(said)
+        if match is None:
+            # The reader may understand what we do not, and lay out all that lies before it.
+            raise Misunderstood(BROKEN)
+        return int(match[2]), _column(match[1])
 
     def end(self, name: str) -> None:
         if name.rpartition(":")[2] != "c" or not (self._has_value or self._is_formula):
@@ -177,6 +188,11 @@ class _Looking:
         if row > MAX_ROWS or column >= MAX_COLUMNS:
             raise Misunderstood(
                 f"{letters(column)}{row} 还有内容：最多读 {MAX_ROWS} 行、{MAX_COLUMNS} 列，请删去多余的行列，或分开导入。"
+            )
+        self._columns = max(self._columns, column + 1)
+        if max(row, self.found.rows) * self._columns > MAX_CELLS:
+            raise Misunderstood(
+                f"{letters(column)}{row} 离得太远：行数乘列数最多 {MAX_CELLS}，请删去中间空着的行列。"
             )
         if row > self.found.rows:
             self.found.rows = row

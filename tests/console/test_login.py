@@ -192,7 +192,6 @@ def test_demonstration_accounts_stay_out_of_a_real_installation(office_stage, tm
     real = Office(app.make(given, clock), clock)
     said = real.visitor().send("/console/login", name="office", password=demo_logins.PASSWORD)
     assert "只能在本地微信的演示里" in said.get_data(as_text=True)
-    real.desk.stop()
     real.database.close()
 
 

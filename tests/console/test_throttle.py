@@ -95,5 +95,4 @@ def test_behind_proxies_of_ours_the_address_is_whose_it_is(office_stage, tmp_pat
     visitor.client.environ_base["HTTP_X_FORWARDED_FOR"] = "127.0.0.1, 198.51.100.9, 203.0.113.7"
     visitor.log_in("office")
     assert seen in visitor.open("/console/mine").get_data(as_text=True)
-    office.desk.stop()
     office.database.close()

@@ -51,7 +51,7 @@ class Listing:
     @property
     def as_text(self) -> frozenset[str]:
         """The columns whose digits are no number."""
-        return frozenset(name for name in self.columns if name.endswith(("手机号", "编号")))
+        return frozenset(name for name in self.columns if name.endswith("手机号"))
 
 
 def _people(of: Reading, rows: Sequence[Any]) -> list[Cells]:

@@ -103,16 +103,16 @@ def bring(plan: Plan, say: Say) -> Results:
         room = Path(folder)
         for people in (plan.people // PART, plan.people):
             _write_tables(room, people)
-        for name in plan.databases:
-            try:
-                _ours(name, plan, room, results, say)
-            except (servers.Missing, servers.Broken, Failed) as reason:
-                results.unavailable[name] = str(reason)
         for reader in READERS:
             try:
                 _keep(results, _reference(reader, plan.people, room), say)
             except (Failed, OSError) as reason:
                 results.unavailable[reader] = str(reason)
+        for name in plan.databases:
+            try:
+                _ours(name, plan, room, results, say)
+            except (servers.Missing, servers.Broken, Failed) as reason:
+                results.unavailable[name] = str(reason)
     return results
 
 
@@ -183,7 +183,7 @@ def _branches(store: Store, room: Path) -> Iterator[str]:
 
 def _one(store: Store, url: str, path: Path, act: str, room: Path) -> dict[str, Any]:
     before = cpu_seconds(store.pids)
-    command = [sys.executable, "-m", "bench.bringing", act, path]
+    command: list[str | Path] = [sys.executable, "-m", "bench.bringing", act, path]
     figures = _figures(command, room, {"PYTHONPATH": str(ROOT), URL: url})
     if figures.pop("problems"):
         raise Failed(f"{path.name}: the table is not clean")
@@ -193,7 +193,7 @@ def _one(store: Store, url: str, path: Path, act: str, room: Path) -> dict[str, 
 
 def _reference(reader: str, people: int, room: Path) -> Run:
     path, target = _path(room, "empty", people, "xlsx"), room / f"{reader}.db"
-    command = [programs_of("imports") / "python", REFERENCES / "importer.py", reader, path, target]
+    command: list[str | Path] = [programs_of("imports") / "python", REFERENCES / "importer.py", reader, path, target]
     figures = _figures(command, room, {})
     written = figures.pop("rows")
     return Run(
@@ -242,7 +242,7 @@ ROLLS, ACTS = {"empty": "empty 空", "filled": "filled 满"}, {"check": "check �
 def lines(results: Results) -> list[str]:
     """The table and what must be said with it."""
     plan = results.plan
-    whole = [each for each in results.runs if each.people == plan.people]
+    whole = sorted((each for each in results.runs if each.people == plan.people), key=lambda each: each.who != "ours")
     wrong = [each for each in results.runs if not each.is_whole]
     return [
         "Imports 导入",

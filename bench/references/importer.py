@@ -47,18 +47,18 @@ class Affiliation(Base):
 
 
 def by_pandas(path: Path) -> Iterator[tuple[str, ...]]:
-    import pandas
+    import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     frame = pandas.read_excel(path, dtype=str)
-    return frame[list(COLUMNS)].itertuples(index=False, name=None)
+    yield from frame[list(COLUMNS)].itertuples(index=False, name=None)
 
 
 def by_openpyxl(path: Path) -> Iterator[tuple[str, ...]]:
-    import openpyxl
+    import openpyxl  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     rows = openpyxl.load_workbook(path, read_only=True).active.iter_rows(values_only=True)
     next(rows)
-    return rows
+    yield from rows
 
 
 READERS = {"pandas": by_pandas, "openpyxl": by_openpyxl}

@@ -194,7 +194,7 @@ def _one(store: Store, url: str, path: Path, act: str, room: Path) -> dict[str, 
 def _reference(reader: str, people: int, room: Path) -> Run:
     path, target = _path(room, "empty", people, "xlsx"), room / f"{reader}.db"
     command: list[str | Path] = [programs_of("imports") / "python", REFERENCES / "importer.py", reader, path, target]
-    figures = _figures(command, room, {})
+    figures = _figures(command, room, {"PYTHONPATH": str(ROOT)})
     written = figures.pop("rows")
     return Run(
         reader, "sqlite", "xlsx", "apply", "empty", people, written=written, database_cpu_seconds=0.0, **figures

@@ -192,7 +192,7 @@ def _say_findings(found: imports.Findings, file: Path, kind: str) -> None:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="写到文件，.xlsx 为工作簿，默认打印 CSV · a file; .xlsx makes a workbook",
+    help="写到 .csv 或 .xlsx 文件，默认打印 · a file",
 )
 @click.option("--reason", default="", help="用途，写进文件和审计 · what for")
 @click.option("--unmasked", is_flag=True, help="人员：手机号不隐去，须写 --reason · whole telephone numbers")
@@ -201,11 +201,12 @@ def _say_findings(found: imports.Findings, file: Path, kind: str) -> None:
 def export(
     kind: str, out: Path | None, reason: str, unmasked: bool, start: datetime | None, end: datetime | None
 ) -> None:
-    """导出表格（CSV，Excel 可直接打开；文件名以 .xlsx 结尾则为工作簿）：people、branches、attendance、holidays、publicity、stations、coverage、changes。
+    """导出表格：people、branches、attendance、holidays、publicity、stations、coverage、changes。
 
-    手机号默认隐去；末行写明谁在何时为何导出，每次导出都记入审计。
+    --out 的文件以 .xlsx 结尾就是工作簿，否则是 CSV（Excel 可直接打开）。手机号默认隐去；末行写明谁在何时为何导出，每次导出都记入审计。
 
-    Hand out a table for any spreadsheet, CSV or .xlsx by the file's name. Numbers are masked, the last line says whose it is, the audit knows.
+    Hand out a table, a workbook if the file ends in .xlsx, else CSV. Numbers are masked, the last line says whose it
+    is, the audit knows.
     """
     parts = made.parts()
     asked = exports.Request(

@@ -15,8 +15,9 @@ from datetime import date
 from pathlib import Path
 
 import sqlalchemy as sa
-from senders import cpu_seconds, megabytes
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from bench.references.senders import cpu_seconds, megabytes
 
 COLUMNS = ("姓名", "手机号", "支部", "加入日期", "职务")
 MARK = "#"

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from admin import acts, showing
 from clock import beijing_date
-from services.membership import roster
+from services.membership import claims, duplicates, roster
 from services.organisation import branches
 from services.organisation.branch_history import CITY
 from services.sending import delivery_report
@@ -47,6 +47,11 @@ class Listing:
     widths: tuple[int, ...]
     cells: Callable[[Reading, Sequence[Any]], list[Cells]]
     has_phones: bool = False
+
+    @property
+    def as_text(self) -> frozenset[str]:
+        """The columns whose digits are no number."""
+        return frozenset(name for name in self.columns if name.endswith("手机号"))
 
 
 def _people(of: Reading, rows: Sequence[Any]) -> list[Cells]:
@@ -130,6 +135,54 @@ def _audit(_of: Reading, rows: Sequence[Any]) -> list[Cells]:
     ]  # fmt: skip
 
 
+def _terms(of: Reading, rows: Sequence[Any]) -> list[Cells]:
+    today = beijing_date(of.at)
+    return [
+        (
+            post.term_ends_on, "已超期" if post.term_ends_on < today else "", post.person.name, post.title, branch.name,
+            branch.county.name if branch.county else CITY,
+        )
+        for post, branch, *_ in rows
+    ]  # fmt: skip
+
+
+def _claims(of: Reading, rows: Sequence[Any]) -> list[Cells]:
+    """Accounts are called in part, as on the page: whoever holds a whole openid could be written to."""
+    return [
+        (
+            line.claim.id, showing.moment(line.claim.claimed_at), line.claim.person.name,
+            "、".join(doubt.label for doubt in line.claim.doubted), _account(line.claimant), of.phone(line.claim.phone),
+            of.phone(line.claim.person.phone), "；".join(map(_account, line.bound)) or "没有",
+            showing.moment(line.claim.asked_at),
+        )
+        for line in claims.lines(of.session, [row[0] for row in rows])
+    ]  # fmt: skip
+
+
+def _account(side: claims.Side) -> str:
+    return f"{side.openid[:6]}…，{showing.moment(side.met_at)} 关注"
+
+
+def _changes(_of: Reading, rows: Sequence[Any]) -> list[Cells]:
+    return [
+        (
+            showing.moment(c.at), c.person.name, c.kind.label, c.says, c.reason, c.by.name if c.by else "命令行",
+            "已撤销" if c.undone_at else "",
+        )
+        for (c, *_) in rows
+    ]  # fmt: skip
+
+
+def _duplicates(of: Reading, rows: Sequence[Any]) -> list[Cells]:
+    return [
+        (
+            pair.low.name, pair.low.id, of.phone(pair.low.phone), pair.high.name, pair.high.id,
+            of.phone(pair.high.phone), pair.likeness.label,
+        )
+        for pair in duplicates.shown(of.session, list(rows))
+    ]  # fmt: skip
+
+
 def _imports(_of: Reading, rows: Sequence[Any]) -> list[Cells]:
     return [
         (showing.moment(i.uploaded_at), i.by.name, i.kind.label, i.name, i.state.label, i.new, i.changed, i.unchanged, i.wrong)
@@ -174,6 +227,21 @@ LISTS: dict[str, Listing] = {
     "console.imports": Listing(
         "导入", ("上传时间", "谁", "什么", "文件", "怎么样", "新增", "变更", "不变", "有错"),
         (18, 12, 10, 40, 12, 8, 8, 8, 8), _imports,
+    ),
+    "console.terms": Listing(
+        "任期", ("届满日", "超期", "姓名", "职务", "支部", "县（市）区"), (14, 10, 14, 24, 44, 14), _terms
+    ),
+    "console.claims": Listing(
+        "绑定核实",
+        ("号", "申请时间", "姓名", "疑点", "申请的微信", "填的手机号", "名册上的手机号", "已绑定的微信", "请书记确认"),
+        (8, 18, 14, 40, 30, 14, 14, 40, 18), _claims, has_phones=True,
+    ),
+    "console.changes": Listing(
+        "名册改动", ("时间", "人", "改动", "内容", "原因", "谁办的", "撤销"), (18, 14, 14, 50, 30, 12, 10), _changes
+    ),
+    "console.duplicates": Listing(
+        "重复人员", ("姓名", "编号", "手机号", "另一条的姓名", "另一条的编号", "另一条的手机号", "为什么像"),
+        (14, 10, 14, 14, 14, 14, 30), _duplicates, has_phones=True,
     ),
 }  # fmt: skip
 

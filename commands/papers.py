@@ -189,7 +189,11 @@ def _say_findings(found: imports.Findings, file: Path, kind: str) -> None:
 
 @click.command(short_help="导出 · hand out a table")
 @click.argument("kind", type=click.Choice([kind.value for kind in exports.Kind]))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="写到文件，默认打印 · a file")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="写到 .csv 或 .xlsx 文件，默认打印 · a file",
+)
 @click.option("--reason", default="", help="用途，写进文件和审计 · what for")
 @click.option("--unmasked", is_flag=True, help="人员：手机号不隐去，须写 --reason · whole telephone numbers")
 @click.option("--from", "start", type=DAY, help="出席情况：开始日期 · attendance: first day")
@@ -197,16 +201,18 @@ def _say_findings(found: imports.Findings, file: Path, kind: str) -> None:
 def export(
     kind: str, out: Path | None, reason: str, unmasked: bool, start: datetime | None, end: datetime | None
 ) -> None:
-    """导出 CSV 表（Excel 可直接打开）：people、branches、attendance、holidays、publicity、stations、coverage、changes。
+    """导出表格：people、branches、attendance、holidays、publicity、stations、coverage、changes。
 
-    手机号默认隐去；末行写明谁在何时为何导出，每次导出都记入审计。
+    --out 的文件以 .xlsx 结尾就是工作簿，否则是 CSV（Excel 可直接打开）。手机号默认隐去；末行写明谁在何时为何导出，每次导出都记入审计。
 
-    Hand out a CSV table for any spreadsheet. Numbers are masked, the last line says whose it is, the audit knows.
+    Hand out a table, a workbook if the file ends in .xlsx, else CSV. Numbers are masked, the last line says whose it
+    is, the audit knows.
     """
     parts = made.parts()
     asked = exports.Request(
         exports.Kind(kind), f"命令行用户 {getpass.getuser()}", reason.strip(), unmasked,
         start.date() if start else None, end.date() if end else None,
+        is_workbook=out is not None and out.suffix.lower() == ".xlsx",
     )  # fmt: skip
     if out is not None:
         require_writable(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Surnames that are not read as the same character is elsewhere.
 SURNAMES = {
@@ -14,6 +15,7 @@ SURNAMES = {
 _DOTS = re.compile(r"[\s·•・‧∙.．'’\u200b-\u200d\ufeff]")
 LONGEST = 255
 LONGEST_SOUND = 128
+KEPT_READINGS = 4096
 
 
 def fold(text: str) -> str:
@@ -35,8 +37,12 @@ def sound(name: str) -> str:
     return "".join(_read(fold(name))[0])[:LONGEST_SOUND]
 
 
-def _read(plain: str) -> tuple[list[str], str]:
-    """The pinyin of a folded name part by part, and the further initial of a surname of two characters."""
+@lru_cache(KEPT_READINGS)
+def _read(plain: str) -> tuple[tuple[str, ...], str]:
+    """The pinyin of a folded name part by part, and the further initial of a surname of two characters.
+
+    Kept for a while: `key` and `sound` ask one after the other, and spelling is most of what an import costs.
+    """
     # Its dictionaries take tens of megabytes: whoever spells nothing, as a sender, does without.
     from pypinyin import lazy_pinyin
 
@@ -44,4 +50,4 @@ def _read(plain: str) -> tuple[list[str], str]:
     rest = lazy_pinyin(plain[len(surname) :])
     # A surname of two characters has two initials, as people type them: 尉迟 → yc.
     first = "".join(part[:1] for part in lazy_pinyin(surname)[1:]) if surname else ""
-    return [SURNAMES[surname], *rest] if surname else rest, first
+    return (SURNAMES[surname], *rest) if surname else tuple(rest), first

@@ -148,7 +148,7 @@ def _written(console: Console, paper: _Paper, file: BinaryIO, why: str, *, kind:
     with console.database.reading() as session:
         rows = listings.rows(listing, paper.question, Reading(session, at, is_unmasked))
         if kind == "csv":
-            return csv_files.write_to(file, Table(listing.columns, rows, frozenset({"手机号", "编号"})), mark)
+            return csv_files.write_to(file, Table(listing.columns, rows, listing.as_text), mark)
         return workbooks.write_to(
             file, [workbooks.table(listing.title, listing.columns, listing.widths, rows)], mark, who
         )

@@ -5,6 +5,7 @@ Rows stand in the order of branches and names; nobody is ever listed by how acti
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -24,16 +25,20 @@ from models import (
     Post,
     Presence,
     PublicityRow,
+    Role,
     SpecialDay,
 )
 from services import audit, publicity
 from services.membership import people
 from services.organisation import branch_history
 from services.organisation.branch_history import CITY
-from services.tables import csv_files, organisation_tables
+from services.tables import csv_files, organisation_tables, workbooks
 from services.tables.sheets import Table
 
 LONGEST_SPAN_DAYS = 366
+#: How wide a column of a workbook stands, in characters.
+WIDTHS = {"支部": 40, "支部（现名）": 40, "服务站": 36, "地址": 40, "开放时间": 36, "内容": 50, "来源": 40}
+USUAL_WIDTH = 16
 
 
 class Kind(Labelled):
@@ -57,6 +62,8 @@ class Request:
     is_unmasked: bool = False
     start: date | None = None
     end: date | None = None
+    #: A workbook instead of CSV.
+    is_workbook: bool = False
 
 
 def export(session: Session, asked: Request, at: datetime) -> tuple[bytes, int]:
@@ -68,10 +75,18 @@ def export(session: Session, asked: Request, at: datetime) -> tuple[bytes, int]:
     masked = "" if asked.kind is not Kind.PEOPLE else "手机号未隐去，" if asked.is_unmasked else "手机号已隐去，"
     said = f"由 {asked.who} 导出，{masked}用途：{asked.reason or '未写'}"
     mark = f"法学会助手导出 {asked.kind.label}，{moment}（北京时间），{said}"
-    content, count = csv_files.write(table, mark)
+    content, count = _workbook(asked, table, mark) if asked.is_workbook else csv_files.write(table, mark)
     what = f"{count} 行；{masked}由 {asked.who}；用途：{asked.reason or '未写'}"
     audit.note(session, at, None, "export.unmasked" if asked.is_unmasked else "export", f"{asked.kind}", what)
     return content, count
+
+
+def _workbook(asked: Request, table: Table, mark: str) -> tuple[bytes, int]:
+    out = io.BytesIO()
+    widths = tuple(WIDTHS.get(column, USUAL_WIDTH) for column in table.columns)
+    sheet = workbooks.table(asked.kind.label, table.columns, widths, table.rows)
+    count = workbooks.write_to(out, [sheet], mark, asked.who)
+    return out.getvalue(), count
 
 
 def _table(session: Session, asked: Request, at: datetime) -> Table:
@@ -101,10 +116,12 @@ def mask(phone: str | None) -> str:
 
 
 def _people(session: Session, on: date, *, is_unmasked: bool) -> Table:
-    """The columns that `import people` reads, one row for each affiliation in force."""
-    posts: dict[tuple[int, int | None], str] = {}
-    for post in session.scalars(sa.select(Post).where(Post.branch_id.is_not(None), *people.holds(Post, on))):
-        posts[post.person_id, post.branch_id] = post.role.label
+    """The columns that `import people` reads, one row for each affiliation in force; posts that no table gives stand
+    in a column of their own, which it leaves alone."""
+    posts: dict[tuple[int, int | None, bool], list[str]] = {}
+    held = sa.select(Post).where(Post.branch_id.is_not(None), *people.holds(Post, on)).order_by(Post.id)
+    for post in session.scalars(held):
+        posts.setdefault((post.person_id, post.branch_id, post.role is Role.SECRETARY), []).append(post.title)
     rows = session.execute(
         sa.select(Person, Branch.name, Branch.id, Affiliation.since_on)
         .join(Affiliation, Affiliation.person_id == Person.id)
@@ -115,11 +132,12 @@ def _people(session: Session, on: date, *, is_unmasked: bool) -> Table:
     listed = (
         (
             person.name, (person.phone or "") if is_unmasked else mask(person.phone), branch,
-            posts.get((person.id, branch_id), ""), since_on,
+            "".join(posts.get((person.id, branch_id, True), [])[:1]), since_on,
+            "、".join(posts.get((person.id, branch_id, False), [])),
         )
         for person, branch, branch_id, since_on in rows
     )  # fmt: skip
-    return Table(("姓名", "手机号", "支部", "职务", "加入日期"), listed, frozenset({"手机号"}))
+    return Table(("姓名", "手机号", "支部", "职务", "加入日期", "其他职务"), listed, frozenset({"手机号"}))
 
 
 def _branches(session: Session, on: date) -> Table:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from errors import Misunderstood
-from models import Affiliation, Branch, Person, Post, Role, Station
+from models import Affiliation, Branch, Person, Post, Role, Station, insert_all
 from models.base import vault_of
 from services.membership import people
 from services.organisation import branch_history
@@ -207,9 +207,8 @@ class People:
         ]  # fmt: skip
         moves = [{"id": w.moves, "since_on": w.entry.since_on} for w in writings if w.moves]
         posts = [_post(w.entry, ids[w.entry.key]) for w in writings if w.appoints]
-        for table, rows in ((Affiliation, joins), (Post, posts)):
-            if rows:
-                self._session.execute(sa.insert(table), rows)
+        insert_all(self._session, Affiliation, joins)
+        insert_all(self._session, Post, posts)
         if moves:
             self._session.execute(sa.update(Affiliation), moves)
 

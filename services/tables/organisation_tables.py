@@ -13,7 +13,7 @@ from services.tables.sheets import Table
 
 
 def stations_of(session: Session, on: date) -> Table:
-    """Every station, those that are shut as well."""
+    """Every station, those that are shut as well, in columns that `import stations` reads."""
     shut = set(session.scalars(sa.select(Station.id).where(stations.is_shut(on))))
     branches = {row.id: row.name for row in session.execute(sa.select(Branch.id, Branch.name))}
     rows = session.scalars(sa.select(Station).options(joinedload(Station.county)).order_by(Station.id))
@@ -25,7 +25,7 @@ def stations_of(session: Session, on: date) -> Table:
         )
         for row in rows
     )  # fmt: skip
-    columns = ("服务站", "县（市）区", "地址", "电话", "开放时间", "服务", "纬度", "经度", "流动党支部", "状态")
+    columns = ("服务站", "县（市）区", "地址", "电话", "开放时间", "服务", "纬度", "经度", "支部", "状态")
     return Table(columns, listed, frozenset({"电话"}))
 
 

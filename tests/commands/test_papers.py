@@ -12,6 +12,7 @@ import demo
 from clock import parse_instant
 from models import Affiliation, AuditEntry, Branch, BranchKind, Person, PublicityRow
 from services.organisation import lifecycle
+from services.tables import table_files
 
 LEDGER = Path(demo.__file__).with_name("publicity_2017.csv")
 
@@ -135,13 +136,21 @@ def test_an_export_masks_phones_and_marks_itself(typed, tmp_path, database):
     text = out.read_bytes().decode("utf-8-sig")
     assert out.read_bytes().startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(io.StringIO(text)))
-    assert rows[0] == ["姓名", "手机号", "支部", "职务", "加入日期"]
+    assert rows[0] == ["姓名", "手机号", "支部", "职务", "加入日期", "其他职务"]
     assert all("****" in row[1] for row in rows[1:-1] if row[1])
     assert "命令行用户" in rows[-1][0]
     assert out.stat().st_mode & 0o077 == 0
     with database.reading() as session:
         entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.act == "export")).one()
         assert "手机号已隐去" in (entry.details or "")
+
+
+def test_a_file_that_ends_in_xlsx_is_a_workbook_with_the_same_rows(typed, tmp_path):
+    typed("export", "branches", "--out", tmp_path / "b.csv")
+    assert typed("export", "branches", "--out", tmp_path / "B.XLSX").code == 0
+    one, other = (list(table_files.opened((tmp_path / name).read_bytes()).lines()) for name in ("b.csv", "B.XLSX"))
+    assert [line.cells[:4] for line in other[:-1]] == [line.cells[:4] for line in one[:-1]]
+    assert "命令行用户" in other[-1].cells[0]
 
 
 def test_whole_numbers_need_a_reason_which_the_audit_keeps(typed, tmp_path, database):

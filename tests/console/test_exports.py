@@ -1,14 +1,16 @@
 """Every list can be handed out: exactly its rows, masked, marked, noted with the reason (F137)."""
 
 import re
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
 
 from admin import listings
-from models import AuditEntry
+from models import AuditEntry, BindingClaim, Change, ChangeKind, Doubt, Post, Role
 from services.tables import table_files
 from tests.console import addresses
+from tests.console.test_pages import add
 
 WHY = "报送本月工作情况"
 
@@ -45,6 +47,27 @@ def test_every_list_page_exports_exactly_the_rows_it_says_it_has(office):
         assert tuple(rows[0]) == listing.columns
         assert len(listing.widths) == len(listing.columns)
         assert f"用途：{WHY}；共 {len(rows) - 2} 行" in rows[-1][0]
+
+
+def test_what_an_office_decides_goes_out_in_words_and_masked(office):
+    one, other = add(office, "重名甲", "19988887766"), add(office, "重名甲", "19988887766")
+    with office.database.transaction() as session:
+        at, openid = office.clock.at, "oExport000000000000000000000"
+        doubts = f"{Doubt.PHONE_DIFFERS},{Doubt.NO_SECRETARY}"
+        session.add(BindingClaim(openid=openid, person_id=one, doubts=doubts, phone="19911112222", claimed_at=at))
+        session.add(Change(kind=ChangeKind.EDITED, person_id=one, at=at, says="改了姓名", kept="[]"))
+        post = session.scalars(sa.select(Post).where(Post.role == Role.SECRETARY).order_by(Post.id).limit(1)).one()
+        post.term_ends_on = date(2026, 11, 1)
+    visitor = office.visitor("office")
+    lines = {
+        name: "|".join(handed_out(visitor, f"/console/export/{name}", "csv")[1])
+        for name in ("claims", "changes", "duplicates", "terms")
+    }
+    assert "|重名甲|姓名对得上，手机号与名册不同、所在支部没有能作证的书记|oExpor…" in lines["claims"]
+    assert "|199****2222|199****7766|没有|" in lines["claims"]
+    assert "|重名甲|改姓名、手机号|改了姓名||命令行|" in lines["changes"]
+    assert lines["duplicates"] == f"重名甲|{one}|199****7766|重名甲|{other}|199****7766|手机号相同"
+    assert lines["terms"].startswith("2026-11-01|已超期|")
 
 
 @pytest.mark.parametrize("form", ["xlsx", "csv"])

@@ -156,8 +156,8 @@ def test_everything_is_reached_by_keyboard(enter, url, seen):
         visited.append(page.evaluate("document.activeElement.textContent.trim()"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid", visited[-1]
-    assert [word for word in visited if word in {"今日", "搜索", "组织", "人员", "设置"}] == [
-        "今日", "搜索", "组织", "人员", "设置",
+    assert [word for word in visited if word in {"今日", "搜索", "支部", "人员", "设置"}] == [
+        "今日", "搜索", "支部", "人员", "设置",
     ]  # fmt: skip
 
 

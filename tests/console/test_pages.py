@@ -304,7 +304,7 @@ def test_a_report_foots_to_its_audience_and_names_the_reasons(office):
 
 def test_every_rule_on_the_tasks_page_has_its_reason(office):
     page = text(office.visitor("office").open("/console/tasks"))
-    assert "每周五学习日（第二周为活动日）当天早上通知（工作报告 L12）" in page
+    assert "每周五学习日（第二周为活动日）当天早上通知（工作报告）" in page
     assert "没有进程在值守" in page
 
 
@@ -327,8 +327,8 @@ def test_the_audit_is_searched_and_openids_are_cut_short(office):
     assert "申请绑定" in page
     assert "oSimWa…" in page
     assert "oSimWangFang" not in page
-    assert "登录 account:office" not in page
-    assert "登录 account:office" in text(visitor.open("/console/audit?group=entering&person=赵敏"))
+    assert "登录 账号 office" not in page
+    assert "登录 账号 office" in text(visitor.open("/console/audit?group=entering&person=赵敏"))
     # One act alone, in a span of days.
     assert "oSimWa…" in text(visitor.open("/console/audit?group=people.claim&from=2026-11-27&to=2026-11-27"))
     assert "oSimWa…" not in text(visitor.open("/console/audit?group=people.claim&from=2026-11-28"))

@@ -37,6 +37,8 @@ class _Paper:
     question: Question
     #: What was chosen on the page, in the words of its address.
     chosen: Mapping[str, str]
+    #: Where one came from.
+    back: str
 
     @property
     def filter(self) -> str:
@@ -92,23 +94,24 @@ def _asked(name: str) -> _Paper:
     if listing is None or view is None or not view.section.roles & visitor().scope.roles:
         raise NotFound(scope.OUTSIDE)
     chosen = {key: value for key, value in request.args.items() if key != "page" and value}
+    back, parts = _page(endpoint, chosen)
     g.is_export = True
     try:
-        view(**_parts(endpoint, chosen))
+        view(**parts)
     except pages.Asked as asked:
-        return _Paper(listing, asked.question, chosen)
+        return _Paper(listing, asked.question, chosen, back)
     finally:
         g.is_export = False
     raise NotFound(scope.OUTSIDE)
 
 
-def _parts(endpoint: str, chosen: Mapping[str, str]) -> Mapping[str, Any]:
-    """The parts of the page's own address, read as its rule reads them."""
+def _page(endpoint: str, chosen: Mapping[str, str]) -> tuple[str, Mapping[str, Any]]:
+    """The page's own address, and its parts as its rule reads them. Raises NotFound."""
     adapter = current_app.create_url_adapter(request)
     try:
         assert adapter is not None
-        path = adapter.build(endpoint, MultiDict(chosen)).partition("?")[0]
-        return adapter.match(path, method="GET")[1]
+        address = adapter.build(endpoint, MultiDict(chosen))
+        return address, adapter.match(address.partition("?")[0], method="GET")[1]
     except (BuildError, HTTPException):
         raise NotFound(scope.OUTSIDE) from None
 

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from admin import acts, vendor
+from bot import leases
 from models import (
     AuditEntry,
     Branch,
@@ -300,6 +301,13 @@ def test_a_report_foots_to_its_audience_and_names_the_reasons(office):
     assert sum(map(int, tiles)) == 40
     assert "对象 40 人" in page
     assert "未绑定微信" in text(visitor.open("/console/broadcasts/report/broadcast:999/people?state=unreachable"))
+
+
+def test_the_tasks_page_sees_every_sender_that_lives(office):
+    with office.database.transaction() as session:
+        leases.take(session, "sender:here:1", "here:1", office.clock.at, timedelta(hours=1))
+    senders = text(office.visitor("office").open("/console/tasks")).partition("发送进程")[2]
+    assert senders.strip().startswith("✓ 有进程在值守")
 
 
 def test_every_rule_on_the_tasks_page_has_its_reason(office):

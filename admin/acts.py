@@ -161,6 +161,12 @@ GROUPS = {
         ),
     ),
 }
+#: What entries are about: the word before the colon. Others stand as they are.
+SUBJECTS = {
+    "account": "账号", "audience": "名单", "branch": "支部", "broadcast": "群发", "case": "咨询", "county": "县区",
+    "gathering": "活动", "import": "导入", "list": "列表", "openid": "微信", "organisation": "组织", "person": "人员",
+    "point": "联络点", "rule": "规则", "station": "服务站", "story": "故事", "township": "乡镇", "village": "村",
+}  # fmt: skip
 #: An openid is personal data: enough is shown to tell two apart.
 OPENID = "openid:"
 SHOWN = 6
@@ -177,5 +183,14 @@ def details(said: str | None) -> str:
 
 
 def subject(said: str) -> str:
-    """What an entry is about, with openids cut short."""
-    return f"{said[: len(OPENID) + SHOWN]}…" if said.startswith(OPENID) else said
+    """What an entry is about, in words, with openids cut short."""
+    if said.startswith(OPENID):
+        return f"微信 {said[len(OPENID) : len(OPENID) + SHOWN]}…"
+    kind, colon, which = said.partition(":")
+    return f"{SUBJECTS[kind]} {which}" if colon and kind in SUBJECTS else said
+
+
+def stored(asked: str) -> str:
+    """The same the other way: “账号 office”, as it is read on the page, is kept as “account:office”."""
+    word, _blank, which = asked.partition(" ")
+    return next((f"{kind}:{which}" for kind, label in SUBJECTS.items() if label == word), asked)

@@ -25,37 +25,37 @@ class Section:
 
 TODAY = Section("console.today", "今日", EVERYBODY)
 SEARCH = Section("console.search", "搜索", EVERYBODY)
-BRANCHES = Section("console.branches", "组织", EVERYBODY, "名册")
+BRANCHES = Section("console.branches", "支部", EVERYBODY, "组织")
 #: The life and the details of branches, with a reason.
-KEEPING = Section("console.branches", "组织", OFFICES, "名册")
+KEEPING = Section("console.branches", "支部", OFFICES, "组织")
 #: Party groups; a secretary forms those of the own branch.
-GROUPING = Section("console.branches", "组织", OFFICES | {Role.SECRETARY}, "名册")
+GROUPING = Section("console.branches", "支部", OFFICES | {Role.SECRETARY}, "组织")
 #: What leads the branches, and the branches under it as one tree.
-TREE = Section("console.organisations", "组织体系", OFFICES | {Role.AUDITOR}, "名册")
-TREE_CHANGE = Section("console.organisations", "组织体系", OFFICES, "名册")
-PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "名册")
+TREE = Section("console.organisations", "组织体系", OFFICES | {Role.AUDITOR}, "组织")
+TREE_CHANGE = Section("console.organisations", "组织体系", OFFICES, "组织")
+PEOPLE = Section("console.people", "人员", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "人员")
 #: Numbers in the clear, for a reason; the auditor reads who looked, not the numbers.
-PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
+PHONES = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "人员")
 #: Changing the roll: within one's own branch, county or the city (services/scope.py).
-ROLL = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "名册")
+ROLL = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "人员")
 #: Posts and edited names: the offices.
-ROLL_OFFICE = Section("console.people", "人员", OFFICES, "名册")
-TERMS = Section("console.terms", "任期", OFFICES | {Role.AUDITOR}, "名册")
-CLAIMS = Section("console.claims", "绑定核实", OFFICES | {Role.AUDITOR}, "名册")
-CLAIMS_DECIDE = Section("console.claims", "绑定核实", OFFICES, "名册")
-DUPLICATES = Section("console.duplicates", "重复人员", OFFICES | {Role.AUDITOR}, "名册")
-DUPLICATES_DECIDE = Section("console.duplicates", "重复人员", OFFICES, "名册")
-STATIONS = Section("console.stations", "服务站", EVERYBODY, "名册")
+ROLL_OFFICE = Section("console.people", "人员", OFFICES, "人员")
+TERMS = Section("console.terms", "任期", OFFICES | {Role.AUDITOR}, "人员")
+CLAIMS = Section("console.claims", "绑定核实", OFFICES | {Role.AUDITOR}, "人员")
+CLAIMS_DECIDE = Section("console.claims", "绑定核实", OFFICES, "人员")
+DUPLICATES = Section("console.duplicates", "重复人员", OFFICES | {Role.AUDITOR}, "人员")
+DUPLICATES_DECIDE = Section("console.duplicates", "重复人员", OFFICES, "人员")
+STATIONS = Section("console.stations", "服务站", EVERYBODY, "组织")
 #: Addresses, hours, what is offered, closing and opening.
-STATIONS_CHANGE = Section("console.stations", "服务站", OFFICES, "名册")
-COVERAGE = Section("console.coverage", "四级覆盖", OFFICES | {Role.AUDITOR}, "名册")
+STATIONS_CHANGE = Section("console.stations", "服务站", OFFICES, "组织")
+COVERAGE = Section("console.coverage", "四级覆盖", OFFICES | {Role.AUDITOR}, "组织")
 #: Townships, villages, liaison points; numbers in the clear, for a reason.
-COVERAGE_CHANGE = Section("console.coverage", "四级覆盖", OFFICES, "名册")
-BRANDS = Section("console.brands", "党建品牌", OFFICES | {Role.AUDITOR}, "名册")
-BRANDS_CHANGE = Section("console.brands", "党建品牌", OFFICES, "名册")
+COVERAGE_CHANGE = Section("console.coverage", "四级覆盖", OFFICES, "组织")
+BRANDS = Section("console.brands", "党建品牌", OFFICES | {Role.AUDITOR}, "组织")
+BRANDS_CHANGE = Section("console.brands", "党建品牌", OFFICES, "组织")
 #: What a station shows of itself; the offices put it there.
-PICTURES = Section("console.stations", "服务站", OFFICES, "名册")
-IMPORTS = Section("console.imports", "导入", OFFICES, "名册")
+PICTURES = Section("console.stations", "服务站", OFFICES, "组织")
+IMPORTS = Section("console.imports", "导入", OFFICES, "办理")
 #: Any list, by whoever may open it; whether that is so the export asks of the list.
 EXPORTS = Section("console.today", "导出", EVERYBODY)
 CASES = Section("console.cases", "咨询", OFFICES | {Role.LAWYER, Role.AUDITOR}, "办理")
@@ -78,8 +78,8 @@ RULES_CHANGE = Section("console.rules", "设置", frozenset({Role.OFFICE}), "系
 MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
-    TODAY, SEARCH, TREE, BRANCHES, PEOPLE, CLAIMS, TERMS, DUPLICATES, STATIONS, COVERAGE, BRANDS, IMPORTS,
-    CASES, BROADCASTS, GATHERINGS, FIGURES, TASKS, AUDIT, ACCOUNTS, TEMPLATES, RULES,
+    TODAY, SEARCH, BROADCASTS, CASES, GATHERINGS, FIGURES, IMPORTS, BRANCHES, TREE, STATIONS, COVERAGE, BRANDS,
+    PEOPLE, TERMS, CLAIMS, DUPLICATES, ACCOUNTS, AUDIT, TASKS, TEMPLATES, RULES,
 )  # fmt: skip
 
 

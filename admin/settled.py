@@ -42,18 +42,18 @@ def lines(settings: Settings) -> list[tuple[str, list[Line]]]:
 def _days(settings: Settings) -> list[Line]:
     calendar, study = settings.calendar, settings.study_day
     return [
-        Line("党员学习日", "每周五", "把每周周五定为“党员学习日”", "工作报告 L12", CODE),
+        Line("党员学习日", "每周五", "把每周周五定为“党员学习日”", "工作报告", CODE),
         Line(
             "党员活动日", "当月" + SecondWeek[calendar.second_week.upper()].label, "“每月的第二周的星期五”有两种读法，由本会定一种",
-            "工作报告 L12", OPERATOR.format(key="calendar.second_week"),
+            "工作报告", OPERATOR.format(key="calendar.second_week"),
         ),
         Line(
             "逢节假日", OnHoliday[calendar.on_holiday.upper()].label, "报告没有说节假日怎么办，由本会定",
-            "工作报告 L12 未定", OPERATOR.format(key="calendar.on_holiday"),
+            "工作报告未定", OPERATOR.format(key="calendar.on_holiday"),
         ),
         Line("学习日与活动日同一天", "合为一次，只发一条通知", "不为同一天打扰两次", "不增加负担（P1）", CODE),
         Line(
-            "当天通知", f"{study.notice_at:%H:%M}", "当天早上提醒一次", "工作报告 L12",
+            "当天通知", f"{study.notice_at:%H:%M}", "当天早上提醒一次", "工作报告",
             OPERATOR.format(key="study_day.notice_at"),
         ),
         Line(
@@ -61,7 +61,7 @@ def _days(settings: Settings) -> list[Line]:
             "不搞每日打卡（P1）", OPERATOR.format(key="study_day.check_in_from、check_in_until"),
         ),
         Line(
-            "提前排期", f"{study.weeks_ahead} 周", "书记可以提前改期", "工作报告 L12",
+            "提前排期", f"{study.weeks_ahead} 周", "书记可以提前改期", "工作报告",
             OPERATOR.format(key="study_day.weeks_ahead"),
         ),
     ]  # fmt: skip
@@ -94,7 +94,7 @@ def _consulting() -> list[Line]:
     return [
         Line(
             "谁来接单", "县（市）区内值班律师，先看开着门的、手上少的",
-            "离得近、有人在、分得匀；没有人就交市办公室", "工作报告 L10、L20", CODE,
+            "离得近、有人在、分得匀；没有人就交市办公室", "工作报告", CODE,
         ),
         Line(
             "谁能看内容", "只有承办人；待接单时本县（市）区值班律师；紧急的和评价低的，过问的办公室", "群众的话只给办事的人看",

@@ -23,7 +23,7 @@ def room(template: Template | None, word: str, most: int) -> Room:
     for name, text in template.fields.items() if template else ():
         rule = fields.RULES.get(fields.kind(name))
         if mark in text and rule is not None:
-            rooms.append(Room(f"模板的 {name} 字段", min(most, rule[0] - len(text.replace(mark, "")))))
+            rooms.append(Room("微信模板", min(most, rule[0] - len(text.replace(mark, "")))))
     return min(reversed(rooms), key=lambda each: each.characters)
 
 

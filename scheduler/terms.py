@@ -17,7 +17,7 @@ from services.sending import outbox
 from services.sending.outbox import Letter
 
 NAME = "term_ends"
-SAYS = "支部职务任期届满前六个月、三个月，之后每月提醒书记和县（市）区办公室（工作报告 L9、L12）"
+SAYS = "支部职务任期届满前六个月、三个月，之后每月提醒书记和县（市）区办公室（工作报告）"
 TOLD_AT = time(9, 30)
 #: A reminder that comes so late is still one; the next comes in a month.
 USEFUL = timedelta(days=10)

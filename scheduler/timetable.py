@@ -38,7 +38,7 @@ def rules(settings: Settings) -> list[Rule]:
         Rule("plan", "每天把今后几周的学习日、活动日排好", _daily(PLAN_AT), _plan(settings)),
         Rule(
             "study_day",
-            "每周五学习日（第二周为活动日）当天早上通知（工作报告 L12）",
+            "每周五学习日（第二周为活动日）当天早上通知（工作报告）",
             _study_days(settings),
             _notify(settings),
         ),

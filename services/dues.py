@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from models import Due, DueState, Lease
+from services.sending import fates
 
 RECENT = timedelta(days=30)
 
@@ -58,6 +59,6 @@ def by_rule(session: Session, names: list[str], at: datetime) -> list[OfRule]:
 
 
 def watched(session: Session, at: datetime) -> dict[str, bool]:
-    """Whether a process holds the clock, and whether one holds the sender."""
-    held = set(session.scalars(sa.select(Lease.name).where(Lease.until > at)))
-    return {"scheduler": "scheduler" in held, "sender": "sender" in held}
+    """Whether a process holds the clock, and whether any sender lives."""
+    held = session.scalar(sa.select(Lease.name).where(Lease.name == "scheduler", Lease.until > at))
+    return {"scheduler": held is not None, "sender": fates.senders(session, at) > 0}

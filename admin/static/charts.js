@@ -24,18 +24,22 @@ function draw(box) {
   const size = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const text = { fontSize: size * 0.85, color: "#39424f" };
   const labels = { type: "category", data: places, inverse: lying, axisLabel: { ...text, interval: lying ? 0 : "auto" }, axisTick: { show: false } };
-  const values = { type: "value", minInterval: 1, axisLabel: text };
+  const values = { type: "value", minInterval: 1, axisLabel: { ...text, hideOverlap: true } };
+  const shown = used.length ? used : series.slice(0, 1);
+  // Every colour is named: as many lines as the names need, none of them behind an arrow.
+  const wanted = shown.reduce((sum, each) => sum + (each.name.length * 0.85 + 3) * size, 0);
+  const lines = Math.ceil((wanted * 1.1) / box.clientWidth);
   const chart = echarts.init(box, null, { renderer: "canvas" });
   chart.setOption({
     color: COLOURS,
     animation: false,
     // Drawn on the canvas: a tooltip of HTML would carry inline styles, which the page forbids.
     tooltip: { trigger: "item", renderMode: "richText", formatter: (of) => `${of.name}  ${of.seriesName}  ${of.value} ${box.dataset.unit}` },
-    legend: { top: 0, left: 0, textStyle: text, type: "scroll" },
-    grid: { left: 4, right: 18, top: size * 2.4, bottom: 4, containLabel: true },
+    legend: { top: 0, left: 0, textStyle: text },
+    grid: { left: 4, right: 18, top: size * (0.9 + 1.5 * lines), bottom: 4, containLabel: true },
     xAxis: lying ? values : labels,
     yAxis: lying ? labels : values,
-    series: (used.length ? used : series.slice(0, 1)).map((each) => ({
+    series: shown.map((each) => ({
       name: each.name,
       type: "bar",
       stack: stacked ? "all" : undefined,

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from flask import Blueprint, render_template, request
 
 from admin import pages as paging
-from admin.acts import ACTS, GROUPS
+from admin.acts import ACTS, GROUPS, stored
 from admin.guard import section
 from admin.navigation import AUDIT
 from admin.views.context import Console
@@ -24,7 +24,7 @@ def register(pages: Blueprint, console: Console) -> None:
         }
         since, until = _start(asked["from"]), _start(asked["to"], days=1)
         acts = (asked["group"],) if asked["group"] in ACTS else GROUPS.get(asked["group"], ("", ()))[1]
-        question = audit_lists.matching(acts, asked["person"], asked["subject"], since, until)
+        question = audit_lists.matching(acts, asked["person"], stored(asked["subject"]), since, until)
         with console.database.reading() as session:
             page = paging.page(session, question, "条记录")
             rows = session.execute(question.offset(page.start).limit(paging.SIZE)).all()

@@ -38,6 +38,8 @@ class _Paper:
     question: Question
     #: What was chosen on the page, in the words of its address.
     chosen: Mapping[str, str]
+    #: Where one came from.
+    back: str
 
     @property
     def filter(self) -> str:
@@ -113,28 +115,29 @@ def _asked(name: str) -> _Paper:
     if listing is None or view is None or not view.section.roles & visitor().scope.roles:
         raise NotFound(scope.OUTSIDE)
     heard = _Heard(request.args)
+    back, parts = _page(endpoint, heard.chosen(every=True))
     request.args, g.is_export = heard, True
     try:
-        view(**_parts(endpoint, heard.chosen(every=True)))
+        view(**parts)
     except pages.Asked as asked:
-        return _Paper(listing, asked.question, heard.chosen())
+        return _Paper(listing, asked.question, heard.chosen(), back)
     finally:
         g.is_export = False
     raise NotFound(scope.OUTSIDE)
 
 
-def _parts(endpoint: str, chosen: Mapping[str, str]) -> Mapping[str, Any]:
-    """The parts of the page's own address, read as its rule reads them."""
+def _page(endpoint: str, chosen: Mapping[str, str]) -> tuple[str, Mapping[str, Any]]:
+    """The page's own address, and its parts as its rule reads them. Raises NotFound."""
     adapter = current_app.create_url_adapter(request)
     try:
         assert adapter is not None
-        path = adapter.build(endpoint, MultiDict(chosen)).partition("?")[0]
-        found, parts = adapter.match(path, method="GET")
+        address = adapter.build(endpoint, MultiDict(chosen))
+        found, parts = adapter.match(address.partition("?")[0], method="GET")
     except (BuildError, HTTPException):
         raise NotFound(scope.OUTSIDE) from None
     if found != endpoint:
         raise NotFound(scope.OUTSIDE)
-    return parts
+    return address, parts
 
 
 def _written(console: Console, paper: _Paper, file: BinaryIO, why: str, *, kind: str, is_unmasked: bool) -> int:

@@ -210,7 +210,7 @@ def profile(session: Session, branch: Branch, at: datetime) -> Profile:
         Item("书记绑定微信", is_secretary_bound, "书记收不到提醒，也不能在聊天里办事；请他发“绑定”。"),
         Item(f"{FEWEST_MEMBERS} 名以上党员", members >= FEWEST_MEMBERS, "党章第三十条；人数不足的请核对名册或合并。"),
         Item("半数党员绑定微信", bool(members) and len(followers) / members >= WELL_BOUND, "通知到不了人；书记可发邀请码。"),
-        Item("活动室", bool(branch.room), "党员活动室（L14 八有第一项）没有登记；可与会议室、道德讲堂、党员书屋合用。"),
+        Item("活动室", bool(branch.room), "党员活动室（八有第一项）没有登记；可与会议室、道德讲堂、党员书屋合用。"),
         Item("已排好今后的活动", bool(coming), "调度停着，或这个支部是刚建的；排期每天自动做。"),
     ]  # fmt: skip
     if branch.kind is BranchKind.STATION:

@@ -59,9 +59,9 @@ def village(session: Session, seen: Scope, village_id: int) -> Village:
 
 
 def point(session: Session, seen: Scope, point_id: int) -> LiaisonPoint:
-    """With its village. Raises NotFound."""
+    """With its village and township. Raises NotFound."""
     question = sa.select(LiaisonPoint).join(LiaisonPoint.village).join(Village.township).join(Township.county)
-    eager = contains_eager(LiaisonPoint.village)
+    eager = contains_eager(LiaisonPoint.village).contains_eager(Village.township)
     return scope.one(session.scalar(question.options(eager).where(LiaisonPoint.id == point_id, seen.kept_counties)))
 
 

@@ -91,7 +91,9 @@ def _examples(session: Session) -> dict[str, object]:
         "gathering_id": session.scalar(
             sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)
         ),
-        "picture_id": session.scalar(sa.select(sa.func.min(Picture.id))),
+        "picture_id": session.scalar(
+            sa.select(sa.func.min(Picture.id)).where(Picture.owner_kind == PictureOf.STATION)
+        ),
         "number": session.scalar(sa.select(Consultation.number).order_by(Consultation.id.desc()).limit(1)),
         "broadcast_id": session.scalar(waiting.order_by(Broadcast.id).limit(1)),
         "key": row.campaign,

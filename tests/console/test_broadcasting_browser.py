@@ -19,9 +19,10 @@ from demo import logins as demo_logins
 from models import Account, Broadcast, Follower, Outgoing, SendState
 from services.entry import passwords
 from simulator.phone import LocalWeChat
+from tests import serving
 from tests.conftest import FRIDAY, Clock, settings
 from tests.console import sent
-from tests.console.browser import at_width, log_in, overflow, served
+from tests.console.browser import at_width, log_in, overflow
 from tests.console.conftest import Office
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(400)]
@@ -45,15 +46,17 @@ def office(office_stage: Path, tmp_path: Path, local_wechat: LocalWeChat) -> Ite
             )
         )  # fmt: skip
     yield opened
-    opened.desk.stop()
     opened.database.close()
 
 
 @pytest.fixture
 def url(office: Office, local_wechat: LocalWeChat) -> Iterator[str]:
-    with served(office) as address:
+    """The pages, and the door at which WeChat tells what became of each message."""
+    desk = office.parts.desk()
+    with serving.served(app.web(office.parts, desk)) as address:
         local_wechat.settings(callback_url=f"{address}/wechat", mode=office.parts.settings.wechat.mode)
         yield address
+    desk.stop()
 
 
 @pytest.fixture

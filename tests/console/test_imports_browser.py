@@ -7,9 +7,9 @@ import re
 from playwright.sync_api import expect
 
 from tests.console.brought import FAULTY, HEAD, branch_in
-from tests.console.test_browser import chromium, enter, office, pytestmark, seen, url
+from tests.console.test_browser import enter, office, pytestmark, seen, url
 
-__all__ = ["chromium", "enter", "office", "pytestmark", "seen", "url"]
+__all__ = ["enter", "office", "pytestmark", "seen", "url"]
 
 
 def send(page, text):

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from admin import acts, vendor
+from bot import leases
 from models import (
     AuditEntry,
     Branch,
@@ -302,9 +303,16 @@ def test_a_report_foots_to_its_audience_and_names_the_reasons(office):
     assert "未绑定微信" in text(visitor.open("/console/broadcasts/report/broadcast:999/people?state=unreachable"))
 
 
+def test_the_tasks_page_sees_every_sender_that_lives(office):
+    with office.database.transaction() as session:
+        leases.take(session, "sender:here:1", "here:1", office.clock.at, timedelta(hours=1))
+    senders = text(office.visitor("office").open("/console/tasks")).partition("发送进程")[2]
+    assert senders.strip().startswith("✓ 有进程在值守")
+
+
 def test_every_rule_on_the_tasks_page_has_its_reason(office):
     page = text(office.visitor("office").open("/console/tasks"))
-    assert "每周五学习日（第二周为活动日）当天早上通知（工作报告 L12）" in page
+    assert "每周五学习日（第二周为活动日）当天早上通知（工作报告）" in page
     assert "没有进程在值守" in page
 
 
@@ -327,8 +335,8 @@ def test_the_audit_is_searched_and_openids_are_cut_short(office):
     assert "申请绑定" in page
     assert "oSimWa…" in page
     assert "oSimWangFang" not in page
-    assert "登录 account:office" not in page
-    assert "登录 account:office" in text(visitor.open("/console/audit?group=entering&person=赵敏"))
+    assert "登录 账号 office" not in page
+    assert "登录 账号 office" in text(visitor.open("/console/audit?group=entering&person=赵敏"))
     # One act alone, in a span of days.
     assert "oSimWa…" in text(visitor.open("/console/audit?group=people.claim&from=2026-11-27&to=2026-11-27"))
     assert "oSimWa…" not in text(visitor.open("/console/audit?group=people.claim&from=2026-11-28"))

@@ -36,7 +36,6 @@ def open_office(office_stage, tmp_path, local_wechat: LocalWeChat):
 
     yield open_
     for each in opened:
-        each.desk.stop()
         each.database.close()
     local_wechat.heal()
 

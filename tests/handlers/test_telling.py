@@ -98,16 +98,16 @@ def test_members_and_citizens_are_shown_nobody(zhang_wei, wang_fang):
 # --- what a template shows -----------------------------------------------------------------------------------
 
 
-def test_a_title_of_21_characters_is_refused_with_the_field_that_has_no_room(zhao_min):
+def test_a_title_of_21_characters_is_refused_with_the_room_there_is(zhao_min):
     zhao_min.says("群发")
     zhao_min.says("1")
     answer = plain(zhao_min.says("字" * 21))
-    assert "标题有 21 个字，模板的 thing1 字段最多显示 20 个字，请缩短。" in answer
+    assert "标题有 21 个字，微信模板最多显示 20 个字，请缩短。" in answer
 
 
 def test_a_narrow_field_makes_the_title_shorter():
     template = config.Template(id="T", fields={"phrase1": "{title}", "thing2": "通知：{words}"})
-    assert template_limits.room(template, "title", 20) == template_limits.Room("模板的 phrase1 字段", 5)
+    assert template_limits.room(template, "title", 20) == template_limits.Room("微信模板", 5)
     assert template_limits.room(template, "title", 3).characters == 3
     assert template_limits.room(None, "title", 20) == template_limits.Room("这里", 20)
 
@@ -115,4 +115,4 @@ def test_a_narrow_field_makes_the_title_shorter():
 def test_what_the_template_cuts_off_is_said_in_the_preview():
     template = config.Template(id="T", fields={"thing1": "{title}", "thing2": "通知：{words}"})
     assert template_limits.shortened(template, "字" * 17) == ""
-    assert template_limits.shortened(template, "字" * 18) == "模板的 thing2 字段只显示正文前 16 个字。\n"
+    assert template_limits.shortened(template, "字" * 18) == "微信模板只显示正文前 16 个字。\n"

@@ -63,7 +63,7 @@ from models import (
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
 from services import audit, figures, scope
-from services.membership import people, roster
+from services.membership import claims, roster
 from services.organisation import branch_history, branches, coverage, liaison, lifecycle, organisations
 from services.sending import campaigns, digests, fates, outbox, pace, quotas
 from services.sending.burden import Week
@@ -495,7 +495,7 @@ def test_two_desks_decide_one_claim_and_the_second_hears_what_was_decided(house)
     def decide(n: int) -> str:
         try:
             with house.database.transaction() as session:
-                people.decide_claim(session, number, accept=n % 2 == 0, at=AT, by=office[n % 2])
+                claims.decide(session, number, accept=n % 2 == 0, at=AT, by=office[n % 2])
         except RuleBroken as error:
             return str(error)
         return "won"

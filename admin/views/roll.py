@@ -19,6 +19,7 @@ from clock import beijing_date
 from errors import AssistantError, Misunderstood, NotFound, RuleBroken
 from models import Change, ChangeKind, Direction, Person
 from services import scope
+from services.custody import retention
 from services.membership import changes, flows, roll
 from services.membership.flows import Elsewhere
 
@@ -182,7 +183,9 @@ def _mending(pages: Blueprint, console: Console) -> None:
         with console.database.reading() as session:
             page = paging.page(session, roll.recent(seen), "次改动")
             rows = session.scalars(roll.recent(seen).offset(page.start).limit(paging.SIZE)).all()
-            return render_template("console/changes.html", page=page, rows=rows, says=says)
+            return render_template(
+                "console/changes.html", page=page, rows=rows, says=says, undo_days=retention.UNDO_DAYS
+            )
 
     @pages.get("/people/changes", endpoint="changes")
     @section(ROLL)

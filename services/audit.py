@@ -41,7 +41,9 @@ def reason(said: str, what: str, example: str) -> str:
     """Why somebody does what leaves a trace, as it is kept. Raises Misunderstood without one."""
     why = " ".join(said.split())
     if not SHORTEST_REASON <= len(why) <= LONGEST_REASON:
-        raise Misunderstood(f"请写明{what}，{SHORTEST_REASON}–{LONGEST_REASON} 个字，例如“{example}”。")
+        error = Misunderstood(f"请写明{what}，{SHORTEST_REASON}–{LONGEST_REASON} 个字，例如“{example}”。")
+        error.about = "why"
+        raise error
     return why
 
 

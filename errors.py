@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 class AssistantError(Exception):
-    """Base of everything we raise knowingly. `str(error)` is the Chinese sentence people read."""
+    """Base of everything we raise knowingly. `str(error)` is the Chinese sentence people read.
+
+    `about` names the field it is about, where one is: a form says it there.
+    """
+
+    about: str = ""
 
 
 class ConfigurationError(AssistantError):

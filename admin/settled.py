@@ -9,7 +9,7 @@ from services import overview
 from services.custody import retention
 from services.entry import logins, passwords
 from services.meetings.calendar import OnHoliday, SecondWeek
-from services.membership import people
+from services.membership import binding
 from services.organisation import branches
 from services.sending import reach
 
@@ -119,7 +119,7 @@ def _privacy() -> list[Line]:
             "离开座位忘了退出也不要紧", "本会约定", CODE,
         ),
         Line(
-            "邀请码", f"{people.INVITE_LASTS.days} 天有效，用一次；每小时最多试 {people.MAX_GUESSES} 次", "防止猜码",
+            "邀请码", f"{binding.INVITE_LASTS.days} 天有效，用一次；每小时最多试 {binding.MAX_GUESSES} 次", "防止猜码",
             "本会约定", CODE,
         ),
         Line("支部至少几名党员", f"{branches.FEWEST_MEMBERS} 名", "组织页据此提示名册不全", "党章第三十条", CODE),

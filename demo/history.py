@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from clock import at_beijing, beijing_date
+from demo import roll
 from models import (
     Affiliation,
     Attendance,
@@ -74,6 +75,7 @@ def write_history(database: Database, calendar: Calendar, *, at: datetime, seed:
         marks = _attend(session, rng, days)
         _notify(session, rng, [held_on for held_on, *_ in days][-NOTICES:])
         _ask(session, rng, today)
+        roll.write(session, at)
         return marks
 
 

@@ -13,7 +13,7 @@ from handlers import wording
 from handlers.access import for_members, for_posts
 from handlers.context import house
 from models import Post, Role
-from services.membership import people
+from services.membership import binding, claims, people
 from services.sending import preferences
 from services.sending.outbox import Recipient
 
@@ -45,9 +45,9 @@ topic = Router()
 
 def bind_by_code(turn: Turn, code: str) -> Reply:
     try:
-        person = people.bind_by_code(turn.session, house(turn).vault, turn.openid, code, turn.at)
+        person = binding.bind_by_code(turn.session, house(turn).vault, turn.openid, code, turn.at)
     except RuleBroken as wrong:
-        people.note_wrong_code(turn.session, turn.openid, turn.at)
+        binding.note_wrong_code(turn.session, turn.openid, turn.at)
         return str(wrong)
     place = f"{_branches(turn, person.id)}{_declined(turn, person.id)}"
     return f"绑定成功：{person.name}。\n{place}\n现在可以 {tap('签到')}、{tap('请假')}、查 {tap('我的')}。"
@@ -56,7 +56,7 @@ def bind_by_code(turn: Turn, code: str) -> Reply:
 def done(turn: Turn, said: Said) -> Reply:
     if "name" not in said:
         return bind_by_code(turn, said["code"])
-    people.claim(turn.session, house(turn).vault, turn.openid, said["name"], said["phone"], turn.at)
+    claims.make(turn.session, house(turn).vault, turn.openid, said["name"], said["phone"], turn.at)
     return "已提交。若姓名和手机号与名册一致，支部书记会收到确认请求，通过后您会收到通知。"
 
 
@@ -94,7 +94,7 @@ def bind(turn: Turn) -> Reply:
 def unbind(turn: Turn) -> Reply:
     if words.key(turn.rest) not in {"确定", "确认"}:
         return f"解绑后要重新绑定才能签到、请假。确定要解绑吗？{tap('确定解绑', '解绑 确定')}"
-    people.unbind(turn.session, turn.openid, turn.at)
+    binding.unbind(turn.session, turn.openid, turn.at)
     return f"已解绑，您的签到等记录仍保留在组织名册里。要重新绑定请回复 {tap('绑定')}。"
 
 
@@ -113,14 +113,14 @@ def refuse(turn: Turn, _posts: list[Post]) -> Reply:
 @topic.text("待确认", help="待确认 — 等待确认的绑定申请", group="书记")
 @for_posts(Role.SECRETARY, Role.OFFICE)
 def waiting(turn: Turn, _posts: list[Post]) -> Reply:
-    claims = people.waiting_claims(turn.session, turn.person_id or 0, turn.at)
-    if not claims:
+    found = claims.to_decide(turn.session, turn.person_id or 0, turn.at)
+    if not found:
         return "没有等待确认的绑定申请。"
     lines = [
         f"{c.id}号 {c.person.name}：{tap('同意', f'同意绑定 {c.id}')}｜{tap('拒绝', f'拒绝绑定 {c.id}')}"
-        for c in claims[:10]
+        for c in found[:10]
     ]
-    more = f"\n还有 {len(claims) - 10} 条，处理后再看。" if len(claims) > 10 else ""
+    more = f"\n还有 {len(found) - 10} 条，处理后再看。" if len(found) > 10 else ""
     return "确认是本人再同意：\n" + "\n".join(lines) + more
 
 
@@ -131,7 +131,7 @@ def invite(turn: Turn, posts: list[Post]) -> Reply:
     for post in posts:
         found = [p for p in people.members_of(turn.session, post.branch_id or 0, on) if p.name == turn.rest.strip()]
         if len(found) == 1:
-            code = people.invite(turn.session, house(turn).vault, found[0].id, turn.at, by=turn.person_id)
+            code = binding.invite(turn.session, house(turn).vault, found[0].id, turn.at, by=turn.person_id)
             return f"{found[0].name}的邀请码：{code}（30 天内有效，用一次）。请当面或电话告诉本人：在公众号回复“绑定 {code}”。"
     return "没有找到唯一的这位成员。请回复“邀请 姓名”，姓名与名册一致。"
 
@@ -151,5 +151,5 @@ def _declined(turn: Turn, person_id: int) -> str:
 def _decide(turn: Turn, *, accept: bool) -> Reply:
     if not turn.rest.isdigit():
         return f"请带上编号，例如“同意绑定 3”。{tap('待确认')}里有编号。"
-    claim = people.decide_claim(turn.session, int(turn.rest), accept=accept, at=turn.at, by=turn.person_id or 0)
+    claim = claims.decide(turn.session, int(turn.rest), accept=accept, at=turn.at, by=turn.person_id or 0)
     return f"已{'同意' if accept else '拒绝'}：{claim.person.name}。已通知本人。"

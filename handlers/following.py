@@ -6,14 +6,14 @@ from bot.replies import Reply
 from bot.router import Router
 from bot.turn import Talking, Turn
 from handlers import wording
-from services.membership import people
+from services.membership import binding
 
 topic = Router()
 
 
 @topic.on("event:subscribe")
 def subscribe(turn: Turn) -> Talking:
-    came_back = people.follow(turn.session, turn.openid, turn.at, turn.message.scene)
+    came_back = binding.follow(turn.session, turn.openid, turn.at, turn.message.scene)
     welcome = wording.welcome(came_back=came_back)
     scanned = yield from turn.router.scan(turn, turn.message.scene)
     return f"{welcome}\n\n{scanned}" if scanned else welcome
@@ -21,7 +21,7 @@ def subscribe(turn: Turn) -> Talking:
 
 @topic.on("event:unsubscribe")
 def unsubscribe(turn: Turn) -> Reply:
-    people.unfollow(turn.session, turn.openid, turn.at)
+    binding.unfollow(turn.session, turn.openid, turn.at)
     return None
 
 

@@ -73,7 +73,8 @@ class ChangeKind(Labelled):
 class Change(Base):
     """What one act at the desk did to which rows, value by value, so that it can be undone exactly.
 
-    The audit keeps who and why for ever; this keeps what is needed to go back.
+    The audit keeps who and why for ever; this keeps what is needed to go back, for a time
+    (services/custody/retention.py): after `erased_at` there is neither a sentence nor a way back.
     """
 
     __tablename__ = "changes"
@@ -90,6 +91,7 @@ class Change(Base):
     kept: Mapped[str] = mapped_column(Encrypted)
     undone_at: Mapped[datetime | None]
     undone_by: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    erased_at: Mapped[datetime | None]
 
     person: Mapped[Person] = relationship(lazy="raise", foreign_keys=[person_id])
     by: Mapped[Person | None] = relationship(lazy="raise", foreign_keys=[by_person_id])

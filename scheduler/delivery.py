@@ -31,7 +31,7 @@ from scheduler.parcels import Parcel
 from scheduler.planning import Planner
 from scheduler.verdicts import Verdict
 from services import switches
-from services.membership import people
+from services.membership import binding
 from services.sending import alarms, campaigns, consents, fates, pace, quotas
 from services.sending.fates import Again, Fate
 from services.sending.ladder import Account
@@ -258,7 +258,7 @@ class Delivery:
                 self._in_a_row.pop(parcel.text.campaign, None)
                 continue
             if verdict.has_left:
-                people.unfollow(session, parcel.openid, at)
+                binding.unfollow(session, parcel.openid, at)
             if verdict.hold_until is not None:
                 pace.hold(session, self._wall() + (verdict.hold_until - at))
             if verdict.is_day_used_up:

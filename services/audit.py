@@ -50,7 +50,9 @@ def reason(said: str, what: str, example: str) -> str:
     why = " ".join(seen.split())
     said_letters = sum(letter.isalnum() for letter in why)
     if said_letters < SHORTEST_REASON or len(why) > LONGEST_REASON:
-        raise Misunderstood(f"请写明{what}，{SHORTEST_REASON}–{LONGEST_REASON} 个字，例如“{example}”。")
+        error = Misunderstood(f"请写明{what}，{SHORTEST_REASON}–{LONGEST_REASON} 个字，例如“{example}”。")
+        error.about = "why"
+        raise error
     return why
 
 

@@ -25,10 +25,11 @@ from bot import leases
 from bot.inbox import SqlInbox
 from bot.messages import Message
 from bot.once import AlreadyAnswered, Answered, Delivery, Standing
-from clock import parse_instant
+from clock import beijing_date, parse_instant
 from demo import logins as demo_logins
 from errors import RuleBroken
 from models import (
+    Affiliation,
     Answer,
     Attendance,
     AuditEntry,
@@ -63,7 +64,7 @@ from models import (
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
 from services import audit, figures, scope
-from services.membership import people, roster
+from services.membership import claims, roll, roster
 from services.organisation import branch_history, branches, coverage, liaison, lifecycle, organisations
 from services.sending import campaigns, digests, fates, outbox, pace, quotas
 from services.sending.burden import Week
@@ -495,7 +496,7 @@ def test_two_desks_decide_one_claim_and_the_second_hears_what_was_decided(house)
     def decide(n: int) -> str:
         try:
             with house.database.transaction() as session:
-                people.decide_claim(session, number, accept=n % 2 == 0, at=AT, by=office[n % 2])
+                claims.decide(session, number, accept=n % 2 == 0, at=AT, by=office[n % 2])
         except RuleBroken as error:
             return str(error)
         return "won"
@@ -510,3 +511,22 @@ def test_two_desks_decide_one_claim_and_the_second_hears_what_was_decided(house)
     assert count(house, Follower, Follower.person_id == person, Follower.openid == openid) == (winner == 0)
     label = (ClaimState.CONFIRMED if winner == 0 else ClaimState.REFUSED).label
     assert all(label in each for each in said if each != "won")
+
+
+def test_two_desks_at_once_do_not_give_somebody_two_main_branches(house):
+    """F025: PostgreSQL and SQLite have an index for it, MariaDB the lock on the person alone."""
+    with house.database.transaction() as session:
+        office = session.scalar(sa.select(Post.person_id).where(Post.role == Role.OFFICE).limit(1))
+        person = roll.add(session, "夏𬀩", "", AT, by=office, within=sa.true()).id
+        places = session.scalars(sa.select(Branch.id).order_by(Branch.id).limit(4)).all()
+
+    def join(n: int) -> None:
+        with house.database.transaction() as session:
+            branch = session.get_one(Branch, places[n])
+            roll.join(session, session.get_one(Person, person), branch, beijing_date(AT), AT, by=office)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(join, range(4)))
+    belongs = Affiliation.person_id == person, Affiliation.until_on.is_(None)
+    assert count(house, Affiliation, *belongs) == 4
+    assert count(house, Affiliation, *belongs, Affiliation.is_main) == 1

@@ -12,7 +12,7 @@ from clock import beijing_date
 from models import Affiliation, CaseStep, Follower, Gathering, Person
 from services import scope
 from services.custody import privacy
-from services.membership import people, roster
+from services.membership import binding, roster
 from services.tables import exports
 from services.tables.exports import Kind, Request
 
@@ -37,7 +37,7 @@ def enrol(house, name: str) -> int:
 def test_a_name_is_bound_said_searched_and_handed_out_as_it_is_written(house, name):
     person_id = enrol(house, name)
     with house.database.transaction() as session:
-        code = people.invite(session, house.database.vault, person_id, house.clock(), by=None)
+        code = binding.invite(session, house.database.vault, person_id, house.clock(), by=None)
     phone = house.phone("oRare".ljust(28, "r"))
     phone.follows()
     # In the chat.

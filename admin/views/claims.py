@@ -11,7 +11,7 @@ from admin.navigation import CLAIMS, CLAIMS_DECIDE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
 from services import audit
-from services.membership import claims, people
+from services.membership import claim_lists, claims
 
 WORDS = {
     "accept": "已确认绑定，本人会收到通知",
@@ -24,10 +24,10 @@ def register(pages: Blueprint, console: Console) -> None:
     def listed(says: str = "", wrong: int = 0) -> str:
         seen = visitor().scope
         with console.database.reading() as session:
-            page = paging.page(session, claims.waiting(seen), "条")
-            rows = session.scalars(claims.waiting(seen).offset(page.start).limit(paging.SIZE)).all()
+            page = paging.page(session, claim_lists.waiting(seen), "条")
+            rows = session.scalars(claim_lists.waiting(seen).offset(page.start).limit(paging.SIZE)).all()
             return render_template(
-                "console/claims.html", page=page, lines=claims.lines(session, rows), says=says, wrong=wrong,
+                "console/claims.html", page=page, lines=claim_lists.lines(session, rows), says=says, wrong=wrong,
                 typed=request.form.get("remark", ""), may_act=bool(seen.roles & CLAIMS_DECIDE.roles),
             )  # fmt: skip
 
@@ -53,9 +53,7 @@ def register(pages: Blueprint, console: Console) -> None:
                     remark = (
                         audit.reason(said, "退回的理由", "手机号与名册不同，请当面找书记") if act == "refuse" else ""
                     )
-                    people.decide_claim(
-                        session, claim_id, accept=act == "accept", at=at, by=me.person_id, remark=remark
-                    )
+                    claims.decide(session, claim_id, accept=act == "accept", at=at, by=me.person_id, remark=remark)
         except (Misunderstood, RuleBroken) as error:
             return listed(str(error), claim_id), 422
         flash(f"{name}：{WORDS[act]}。")

@@ -10,17 +10,17 @@ from admin.guard import section, visitor
 from admin.navigation import DUPLICATES, DUPLICATES_DECIDE
 from admin.views.context import Console
 from errors import Misunderstood, RuleBroken
-from services import scope
+from services import audit, scope
 from services.membership import duplicates, merging, roster
 
 
 def register(pages: Blueprint, console: Console) -> None:
-    def compared(first_id: int, second_id: int, says: str = "") -> str:
+    def compared(first_id: int, second_id: int, wrong: dict[str, str] | None = None) -> str:
         seen, at = visitor().scope, console.now()
         with console.database.reading() as session:
             both = duplicates.both(session, seen, first_id, second_id)
             return render_template(
-                "console/compare.html", both=[roster.whole(session, each, at) for each in both], says=says,
+                "console/compare.html", both=[roster.whole(session, each, at) for each in both], wrong=wrong or {},
                 weights=merging.weights(session, both[0].id, both[1].id), may_act=_may_act(),
                 told_apart=duplicates.is_told_apart(session, both[0].id, both[1].id), typed=request.form,
             )  # fmt: skip
@@ -54,22 +54,36 @@ def register(pages: Blueprint, console: Console) -> None:
 
     @pages.post("/duplicates/<int:first_id>/<int:second_id>/merge")
     @section(DUPLICATES_DECIDE)
-    def merge_people(first_id: int, second_id: int) -> Response | tuple[str, int]:
-        me, kept = visitor(), request.form.get("keep", "")
+    def merge_people(first_id: int, second_id: int) -> Response | str | tuple[str, int]:
+        """First what would happen, in numbers; the same form with `sure` does it."""
+        me, at = visitor(), console.now()
         try:
             with console.database.transaction() as session:
                 duplicates.both(session, me.scope, first_id, second_id)
-                if kept not in {str(first_id), str(second_id)}:
-                    raise Misunderstood("请选保留哪一条。")
-                keep, gone = (first_id, second_id) if kept == str(first_id) else (second_id, first_id)
-                reason = request.form.get("why", "")[:200]
-                people = [scope.own_person(session, me.scope, each) for each in (keep, gone)]
-                change = merging.merge(session, people[0], people[1], reason, console.now(), by=me.person_id)
+                numbers = _kept_first(first_id, second_id)
+                keep, gone = (scope.own_person(session, me.scope, each) for each in numbers)
+                why = audit.reason(request.form.get("why", "")[:200], *merging.WHY)
+                if not request.form.get("sure"):
+                    foreseen = merging.foresee(session, keep, gone, at)
+                    return render_template(
+                        "console/merge_sure.html", keep=keep, gone=gone, why=why, foreseen=foreseen
+                    )
+                change = merging.merge(session, keep, gone, why, at, by=me.person_id)
                 says = change.says
         except (Misunderstood, RuleBroken) as error:
-            return compared(first_id, second_id, str(error)), 422
+            return compared(first_id, second_id, {error.about: str(error)}), 422
         flash(f"已合并：{says}。要分开，在“最近的改动”里撤销。")
-        return redirect(url_for("console.person", person_id=keep))
+        return redirect(url_for("console.person", person_id=numbers[0]))
+
+
+def _kept_first(*numbers: int) -> tuple[int, ...]:
+    """The entry that is to stay, and the other. Raises Misunderstood."""
+    said = request.form.get("keep", "")
+    if said not in map(str, numbers):
+        error = Misunderstood("请选保留哪一条。")
+        error.about = "keep"
+        raise error
+    return tuple(sorted(numbers, key=lambda each: str(each) != said))
 
 
 def _may_act() -> bool:

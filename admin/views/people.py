@@ -19,10 +19,11 @@ from services.membership import changes, flows, merging, roster, terms
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What was wrong with which form of a person's page."""
+    """What was wrong with which form of a person's page, and with which field of it, if with one alone."""
 
     form: str
     says: str
+    field: str = ""
 
 
 NOTHING_WRONG = Wrong("", "")

@@ -19,6 +19,7 @@ from clock import beijing_date
 from errors import AssistantError, Misunderstood, NotFound, RuleBroken
 from models import Change, ChangeKind, Direction, Person
 from services import scope
+from services.custody import retention
 from services.membership import changes, flows, roll
 from services.membership.flows import Elsewhere
 
@@ -49,10 +50,21 @@ def do(console: Console, person_id: int, form: str, act: Act) -> Response | tupl
             words = "没有改动。" if change is None else f"已办：{change.says}。"
             is_still_here = scope.is_own_person(session, me.scope, person_id)
     except (Misunderstood, RuleBroken) as error:
-        return shown(console, person_id, wrong=Wrong(form, str(error))), 422
+        # What is wrong with a field that the form does not have is said above the form.
+        field = error.about if error.about in request.form else ""
+        return shown(console, person_id, wrong=Wrong(form, str(error), field)), 422
     flash(words)
     # Whoever has left one's own branches has no page there any more; the change can still be undone from its list.
     return redirect(url_for("console.person", person_id=person_id) if is_still_here else url_for("console.changes"))
+
+
+def at(field: str, ask: Callable[[], T]) -> T:
+    """What `ask` gives; what it refuses is about that field."""
+    try:
+        return ask()
+    except AssistantError as error:
+        error.about = field
+        raise
 
 
 def _new(pages: Blueprint, console: Console) -> None:
@@ -95,11 +107,13 @@ def _new(pages: Blueprint, console: Console) -> None:
     def edit_person(person_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change | None:
+        def act(session: Session, person: Person, now: datetime) -> Change | None:
+            within = me.scope.people
+            at("name", lambda: roll.read_name(said("name")))
+            at("new_phone", lambda: roll.read_new_phone(session, said("new_phone"), within, person.id))
             return roll.edit(
-                session, person, said("name"), said("new_phone"), said("why"), at, by=me.person_id,
-                within=me.scope.people,
-            )  # fmt: skip
+                session, person, said("name"), said("new_phone"), said("why"), now, by=me.person_id, within=within
+            )
 
         return do(console, person_id, "edit", act)
 
@@ -119,13 +133,13 @@ def _belonging(pages: Blueprint, console: Console) -> None:
     def join_branch(person_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change:
-            branch = roll.branch_called(session, me.scope, said("branch"))
-            since = roll.read_day(said("since"), "开始的日期", at)
+        def act(session: Session, person: Person, now: datetime) -> Change:
+            branch = at("branch", lambda: roll.branch_called(session, me.scope, said("branch")))
+            since = at("since", lambda: roll.read_day(said("since"), "开始的日期", now))
             if not said("as_main"):
-                return roll.join(session, person, branch, since, at, by=me.person_id)
+                return roll.join(session, person, branch, since, now, by=me.person_id)
             roll.refuse_main_of_others(session, me.scope, person)
-            return roll.move_main(session, person, branch, since, said("why"), at, by=me.person_id)
+            return roll.move_main(session, person, branch, since, said("why"), now, by=me.person_id)
 
         return do(console, person_id, "join", act)
 
@@ -134,11 +148,11 @@ def _belonging(pages: Blueprint, console: Console) -> None:
     def leave_branch(person_id: int, affiliation_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change:
+        def act(session: Session, person: Person, now: datetime) -> Change:
             row = roll.affiliation(session, person.id, affiliation_id)
             scope.own_branch(session, me.scope, row.branch_id)
-            on = roll.read_day(said("on"), "离开的日期", at)
-            return roll.leave(session, row, on, said("why"), at, by=me.person_id)
+            on = at("on", lambda: roll.read_day(said("on"), "离开的日期", now))
+            return roll.leave(session, row, on, said("why"), now, by=me.person_id)
 
         return do(console, person_id, f"leave-{affiliation_id}", act)
 
@@ -149,15 +163,17 @@ def _flowing(pages: Blueprint, console: Console) -> None:
     def record_flow(person_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change:
-            direction = next((each for each in Direction if each == said("direction")), None)
-            if direction is None:
-                raise Misunderstood("请选流入还是流出。")
-            branch = roll.branch_called(session, me.scope, said("branch"))
-            since = roll.read_day(said("since"), "开始的日期", at)
+        def act(session: Session, person: Person, now: datetime) -> Change:
+            direction = at("direction", _direction)
+            branch = at("branch", lambda: roll.branch_called(session, me.scope, said("branch")))
+            since = at("since", lambda: roll.read_day(said("since"), "开始的日期", now))
             known = roll.branch_named(session, said("place"))
-            other = Elsewhere(known) if known is not None else Elsewhere(None, flows.read_place(said("place")))
-            return flows.record(session, person, branch, direction, other, since, at, by=me.person_id)
+            other = (
+                Elsewhere(known)
+                if known is not None
+                else Elsewhere(None, at("place", lambda: flows.read_place(said("place"))))
+            )
+            return flows.record(session, person, branch, direction, other, since, now, by=me.person_id)
 
         return do(console, person_id, "flow", act)
 
@@ -166,14 +182,24 @@ def _flowing(pages: Blueprint, console: Console) -> None:
     def end_flow(person_id: int, flow_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change:
+        def act(session: Session, person: Person, now: datetime) -> Change:
             flow = flows.get(session, flow_id)
             if flow.person_id != person.id:
                 raise NotFound(scope.OUTSIDE)
             scope.own_branch(session, me.scope, flow.branch_id)
-            return flows.finish(session, flow, roll.read_day(said("on"), "结束的日期", at), at, by=me.person_id)
+            return flows.finish(
+                session, flow, at("on", lambda: roll.read_day(said("on"), "结束的日期", now)), now, by=me.person_id
+            )
 
         return do(console, person_id, f"flow-{flow_id}", act)
+
+
+def _direction() -> Direction:
+    """Which way. Raises Misunderstood."""
+    found = next((each for each in Direction if each == said("direction")), None)
+    if found is None:
+        raise Misunderstood("请选流入还是流出。")
+    return found
 
 
 def _mending(pages: Blueprint, console: Console) -> None:
@@ -182,7 +208,9 @@ def _mending(pages: Blueprint, console: Console) -> None:
         with console.database.reading() as session:
             page = paging.page(session, roll.recent(seen), "次改动")
             rows = session.scalars(roll.recent(seen).offset(page.start).limit(paging.SIZE)).all()
-            return render_template("console/changes.html", page=page, rows=rows, says=says)
+            return render_template(
+                "console/changes.html", page=page, rows=rows, says=says, undo_days=retention.UNDO_DAYS
+            )
 
     @pages.get("/people/changes", endpoint="changes")
     @section(ROLL)

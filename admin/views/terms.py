@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
@@ -12,9 +12,9 @@ from admin import pages as paging
 from admin.guard import section, visitor
 from admin.navigation import ROLL_OFFICE, TERMS
 from admin.views.context import Console
-from admin.views.roll import do, said
+from admin.views.roll import at, do, said
 from errors import Misunderstood
-from models import Change, Duty, Person
+from models import Change, Duty, Person, Role
 from services import scope
 from services.membership import roll, terms
 
@@ -36,9 +36,9 @@ def register(pages: Blueprint, console: Console) -> None:
     def appoint_post(person_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change:
-            branch = roll.branch_called(session, me.scope, said("branch"))
-            return terms.appoint(session, person, branch, _given(at), at, by=me.person_id)
+        def act(session: Session, person: Person, now: datetime) -> Change:
+            branch = at("branch", lambda: roll.branch_called(session, me.scope, said("branch")))
+            return terms.appoint(session, person, branch, _given(now), now, by=me.person_id)
 
         return do(console, person_id, "appoint", act)
 
@@ -47,11 +47,11 @@ def register(pages: Blueprint, console: Console) -> None:
     def prolong_post(person_id: int, post_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change:
+        def act(session: Session, person: Person, now: datetime) -> Change:
             post = terms.of_person(session, person.id, post_id)
             scope.own_branch(session, me.scope, post.branch_id or 0)
-            ends_on, duties = terms.read_term(said("ends"), post.since_on), terms.read_duties(_long("duties"))
-            return terms.prolong(session, post, ends_on, duties, said("why"), at, by=me.person_id)
+            ends_on, duties = _ends(post.since_on), _duties()
+            return terms.prolong(session, post, ends_on, duties, said("why"), now, by=me.person_id)
 
         return do(console, person_id, f"term-{post_id}", act)
 
@@ -60,25 +60,33 @@ def register(pages: Blueprint, console: Console) -> None:
     def end_post(person_id: int, post_id: int) -> Response | tuple[str, int]:
         me = visitor()
 
-        def act(session: Session, person: Person, at: datetime) -> Change:
+        def act(session: Session, person: Person, now: datetime) -> Change:
             post = terms.of_person(session, person.id, post_id)
             scope.own_branch(session, me.scope, post.branch_id or 0)
-            on = roll.read_day(said("on"), "免职的日期", at)
-            return terms.end(session, post, on, said("why"), at, by=me.person_id)
+            on = at("on", lambda: roll.read_day(said("on"), "免职的日期", now))
+            return terms.end(session, post, on, said("why"), now, by=me.person_id)
 
         return do(console, person_id, f"end-{post_id}", act)
 
 
-def _given(at: datetime) -> terms.Given:
+def _given(now: datetime) -> terms.Given:
     """What the form says. Raises Misunderstood."""
-    role = next((each for each in terms.BRANCH_ROLES if each == said("role")), None)
-    if role is None:
-        raise Misunderstood("请选职务。")
+    role, since = at("role", _role), at("since", lambda: roll.read_day(said("since"), "任职的日期", now))
     duty = next((each for each in Duty if each == said("duty")), None)
-    since = roll.read_day(said("since"), "任职的日期", at)
-    return terms.Given(role, duty, terms.read_duties(_long("duties")), since, terms.read_term(said("ends"), since))
+    return terms.Given(role, duty, _duties(), since, _ends(since))
 
 
-def _long(name: str) -> str:
-    """A field in which more may be typed than is allowed, so that this can be said."""
-    return request.form.get(name, "")[:2000]
+def _role() -> Role:
+    found = next((each for each in terms.BRANCH_ROLES if each == said("role")), None)
+    if found is None:
+        raise Misunderstood("请选职务。")
+    return found
+
+
+def _ends(since: date) -> date | None:
+    return at("ends", lambda: terms.read_term(said("ends"), since))
+
+
+def _duties() -> str:
+    """One may type more than is allowed, so that this can be said."""
+    return at("duties", lambda: terms.read_duties(request.form.get("duties", "")[:2000]))

@@ -24,6 +24,7 @@ from models import (
     BindingClaim,
     Branch,
     CaseStep,
+    ClaimState,
     Consultation,
     Conversation,
     Follower,
@@ -105,6 +106,7 @@ def erase(session: Session, openid: str, at: datetime) -> dict[str, int]:
         "conversations": _deleted(session, sa.delete(Conversation).where(Conversation.openid == openid)),
         "consultations": _erase_cases(session, openid, at),
         "notices": _erase_notices(session, openid, at),
+        "claims": _erase_claims(session, openid, at),
         "accounts": _anonymise(session, openid, at),
     }
     if any(done.values()):
@@ -249,6 +251,13 @@ def _erase_notices(session: Session, openid: str, at: datetime) -> int:
     ids = list(session.scalars(sa.select(Notice.id).where(Notice.id.in_(mine), Notice.id.not_in(others))))
     session.execute(sa.update(Notice).where(Notice.id.in_(ids)).values(facts=json.dumps({"text": ERASED})))
     return len(ids)
+
+
+def _erase_claims(session: Session, openid: str, at: datetime) -> int:
+    """A claim that waits is nobody's any more; the number that was typed goes with it."""
+    mine = BindingClaim.openid == openid, BindingClaim.state == ClaimState.WAITING
+    lapsed = sa.update(BindingClaim).where(*mine).values(state=ClaimState.LAPSED, decided_at=at, phone=None)
+    return _deleted(session, lapsed)
 
 
 def _anonymise(session: Session, openid: str, at: datetime) -> int:

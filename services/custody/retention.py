@@ -21,6 +21,7 @@ from models import (
     Attendance,
     Base,
     BindingClaim,
+    Change,
     Consent,
     Consultation,
     Conversation,
@@ -51,6 +52,8 @@ CLAIM_DAYS = 180
 INVITE_DAYS = 90
 #: Why somebody could not come; that they were excused stays in the figures.
 REASON_DAYS = 365
+#: Rows before and after a change of the roll: after so long nobody takes it back, and old names and numbers need not lie there.
+UNDO_DAYS = 730
 #: An account that left us and is nobody's.
 LEFT_DAYS = 730
 SCAN_DAYS = 1
@@ -133,7 +136,9 @@ def kept(privacy: Privacy) -> dict[str, Kept]:
         "party_group_members": roll,
         "brand_stories": Kept("品牌活动和故事", STAYS, "机关宣传材料，撤下的可以放回"),
         "flows": Kept("流动党员登记", STAYS, ROLL),
-        "changes": Kept("名册变动", STAYS, "可以撤回；以前是什么样说得清"),
+        "changes": Kept(
+            "名册改动前后的值", f"{UNDO_DAYS} 天", "可以原样撤销；此后只留谁在什么时候办了哪一种改动，不能再撤销"
+        ),
         "merged_people": Kept("合并过的人员", STAYS, "原来的编号还找得到，合错了可以拆开"),
         "imports": Kept("导入的情况", STAYS, "谁在什么时候导入过什么"),
         "import_parts": Kept("导入的文件", "写入、放弃为止，最多 24 小时", "核对和写入用，加密存放"),
@@ -194,6 +199,7 @@ def _terms(privacy: Privacy) -> Iterator[tuple[str, int, Take]]:
     yield "请假原因", AT_ONCE, _reasons
     yield "绑定申请", AT_ONCE, _older(BindingClaim, BindingClaim.decided_at, CLAIM_DAYS)
     yield "邀请码", AT_ONCE, _older(Invite, Invite.expires_at, INVITE_DAYS)
+    yield "名册改动前后的值", AT_ONCE, _undo
     yield "离开的账号", AT_ONCE, _those_who_left
     yield "任务记录", AT_ONCE, _older(Due, Due.due_at, DUE_DAYS, Due.state != DueState.WAITING)
     yield "登录记录", AT_ONCE, _older(AccountSession, AccountSession.made_at, SESSION_DAYS)
@@ -276,6 +282,22 @@ def _reasons(session: Session, at: datetime, limit: int) -> int:
         whose = (Attendance.gathering_id == gathering_id, Attendance.person_id == person_id)
         session.execute(sa.update(Attendance).where(*whose).values(reason=None))
     return len(rows)
+
+
+def _undo(session: Session, at: datetime, limit: int) -> int:
+    """What a change was and what it is needed for to go back; that there was one, by whom and when, stays."""
+    old = (
+        sa.select(Change.id)
+        .where(Change.at < at - timedelta(days=UNDO_DAYS), Change.erased_at.is_(None))
+        .order_by(Change.at)
+        .limit(limit)
+    )
+    ids = list(session.scalars(old))
+    session.execute(
+        sa.update(Change).where(Change.id.in_(ids)).values(says="", reason="", kept="[]", erased_at=at),
+        execution_options={"synchronize_session": False},
+    )
+    return len(ids)
 
 
 def _those_who_left(session: Session, at: datetime, limit: int) -> int:

@@ -19,6 +19,7 @@ from models.people import tail_index
 from services import audit
 
 LATER = "之后又有改动，不能直接撤销；请先撤销后来的那一次，或按现在的情况另作改动。"
+TOO_OLD = "这次改动前后的值保存期已满，不能再撤销；要改回去，请按现在的情况另作改动。"
 #: Rows that live on by themselves: their term ends, their owner unbinds or erases them. What is not as we left it stays
 #: as it is then.
 FLEETING = frozenset({"account_sessions", "broadcasts", "followers", "opt_outs", "outbox"})
@@ -124,7 +125,10 @@ def get(session: Session, change_id: int, *which: sa.ColumnElement[bool]) -> Cha
 
 
 def undo(session: Session, change: Change, at: datetime, *, by: int | None) -> None:
-    """Put every row back as it was. Raises RuleBroken when it was undone before, or a row is another by now."""
+    """Put every row back as it was. Raises RuleBroken when it was undone before, its rows are no longer kept, or one is
+    another by now."""
+    if change.erased_at is not None:
+        raise RuleBroken(TOO_OLD)
     lock(session, change.person_id)
     said = f"person:{change.person_id}", f"{change.kind.label}：{change.says}"
     try:

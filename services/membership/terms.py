@@ -90,7 +90,9 @@ def appoint(session: Session, person: Person, branch: Branch, given: Given, at: 
     if given.role not in BRANCH_ROLES:
         raise Misunderstood("这里只登记支部的职务：书记、副书记、委员。")
     if (given.role is Role.COMMITTEE) is (given.duty is None):
-        raise Misunderstood("支部委员要选分工；书记、副书记不选。")
+        error = Misunderstood("支部委员要选分工；书记、副书记不选。")
+        error.about = "duty"
+        raise error
     changes.lock(session, person.id)
     session.execute(_locked(session, branch.id))
     _refuse_stranger(session, person, branch, given.since_on)

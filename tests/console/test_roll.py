@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import sqlalchemy as sa
 
 from models import Affiliation, AuditEntry, Branch, Change, Person, Post, Role
@@ -51,9 +52,86 @@ def test_two_entries_are_merged_and_the_old_address_leads_to_the_survivor(office
     visitor = office.visitor("office")
     path = f"/console/duplicates/{one}/{other}"
     assert visitor.send(f"{path}/merge", on=path, keep=str(one), why="嗯").status_code == 422
-    done = visitor.send(f"{path}/merge", on=path, keep=str(one), why="核对过，登记了两次")
+    sure = visitor.send(f"{path}/merge", on=path, keep=str(one), why="核对过，登记了两次")
+    assert "没有别的记录" in text(sure)
+    assert visitor.open(f"/console/people/{other}").status_code == 200, "nothing has happened yet"
+    done = visitor.send(f"{path}/merge", on=path, keep=str(one), why="核对过，登记了两次", sure="yes")
     assert done.location.endswith(f"/people/{one}")
     assert visitor.open(f"/console/people/{other}").location.endswith(f"/people/{one}")
     assert f"编号 {other}" in text(visitor.open(f"/console/people/{one}"))
     visitor.send(f"/console/people/changes/{newest(office).id}/undo", on="/console/people/changes")
     assert visitor.open(f"/console/people/{other}").status_code == 200
+
+
+def test_before_a_merge_the_page_says_in_numbers_what_it_will_do_and_that_is_what_it_does(office):
+    with office.database.reading() as session:
+        post = session.scalars(sa.select(Post).where(Post.role == Role.SECRETARY).order_by(Post.id)).first()
+        here = sa.select(Affiliation.person_id).where(
+            Affiliation.branch_id == post.branch_id, Affiliation.person_id != post.person_id
+        )
+        one, other = post.person_id, session.scalars(here).first()
+        before = session.scalar(sa.select(sa.func.count()).select_from(Affiliation))
+    visitor, path = office.visitor("office"), f"/console/duplicates/{one}/{other}"
+    page = text(visitor.send(f"{path}/merge", on=path, keep=str(one), why="核对过，登记了两次"))
+    assert "支部关系 1 条与保留的重复，并成一条" in " ".join(page.split())
+    with office.database.reading() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Affiliation)) == before, "it was only a trial"
+        assert session.scalar(sa.select(Change.id)) is None
+    visitor.send(f"{path}/merge", on=path, keep=str(one), why="核对过，登记了两次", sure="yes")
+    with office.database.reading() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Affiliation)) == before - 1
+
+
+def test_a_merge_without_a_choice_or_a_reason_is_asked_for_at_the_field(office):
+    one, other = add(office, "重名"), add(office, "重名")
+    visitor, path = office.visitor("office"), f"/console/duplicates/{one}/{other}"
+    page = visitor.send(f"{path}/merge", on=path, why="核对过，登记了两次").get_data(as_text=True)
+    assert re.search(r'id="keep-says" role="alert">请选保留哪一条', page)
+    assert 'value="核对过，登记了两次"' in page
+    page = visitor.send(f"{path}/merge", on=path, keep=str(other), why="嗯").get_data(as_text=True)
+    assert re.search(r'id="why-says" role="alert">请写明为什么是同一个人', page)
+    assert re.search(rf'value="{other}" checked', page)
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "at", "says"),
+    [
+        ("edit", {"name": "张3", "new_phone": "", "why": "写错了名字"}, "name", "姓名只用文字"),
+        ("edit", {"name": "李娜", "new_phone": "12", "why": "换了手机"}, "new_phone", "11 位"),
+        ("edit", {"name": "李那", "new_phone": "", "why": "嗯"}, "why", "请写明为什么改"),
+        ("branches", {"branch": "没有这个", "since": "", "why": ""}, "branch", "您管的支部里没有"),
+        ("branches", {"branch": "刑法学研究会党支部", "since": "明天", "why": ""}, "since", "没看懂"),
+        ("flows", {"direction": "", "branch": "x", "place": "外省", "since": ""}, "direction", "流入还是流出"),
+        ("posts", {"role": "committee", "duty": "", "branch": "刑法学研究会党支部", "since": ""}, "duty", "要选分工"),
+        (
+            "posts",
+            {"role": "deputy", "branch": "刑法学研究会党支部", "ends": "1999-01-01", "since": ""},
+            "ends",
+            "5 年",
+        ),
+        ("posts", {"role": "", "branch": "刑法学研究会党支部", "since": ""}, "role", "请选职务"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(office, form, fields, at, says):
+    with office.database.reading() as session:
+        one = session.scalar(sa.select(Post.person_id).where(Post.role == Role.SECRETARY).order_by(Post.id).limit(1))
+    visitor = office.visitor("office")
+    answer = visitor.send(f"/console/people/{one}/{form}", on=f"/console/people/{one}", **fields)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    box = {"branches": "join", "flows": "flow", "posts": "appoint"}.get(form, form)
+    assert re.search(rf'id="{box}-{at}-says" role="alert">[^<]*{says}', page)
+    assert f'id="{box}-wrong"' not in page, "said once"
+    assert all(f'value="{typed}"' in page for typed in fields.values() if typed)
+
+
+def test_a_secretary_neither_sees_duplicates_nor_merges(office):
+    one, other = add(office, "重名"), add(office, "重名")
+    visitor, path = office.visitor("secretary"), f"/console/duplicates/{one}/{other}"
+    assert visitor.open(path).status_code == 404
+    answer = visitor.send(f"{path}/merge", on="/console/people", keep=str(one), why="核对过，登记了两次", sure="yes")
+    assert answer.status_code == 404
+    with office.database.reading() as session:
+        assert session.scalar(sa.select(Change.id)) is None
+        last = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)).one()
+    assert (last.act, last.subject) == ("console.refused", f"{path}/merge")

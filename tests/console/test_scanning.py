@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import app
 from models import Account, AuditEntry, Follower, ScanLogin, ScanState
 from services.entry import accounts, scans
-from services.membership import people
+from services.membership import binding
 from simulator.phone import LocalWeChat
 from tests.conftest import CAST, FRIDAY, Clock, settings
 from tests.console.browser import at_width, served
@@ -181,7 +181,7 @@ def test_members_citizens_and_whoever_has_not_allowed_it_stay_out(office, local_
 def test_a_phone_bound_to_somebody_else_meanwhile_opens_nothing(office, allowed, phone, scene_of):
     """What was allowed was this WeChat for this person: unbound, it opens nothing."""
     with office.database.transaction() as session:
-        people.unbind(session, phone.openid, office.clock.at)
+        binding.unbind(session, phone.openid, office.clock.at)
     show_code(office)
     assert phone.scans(scene_of()) == scans.NOT_ALLOWED
 

@@ -12,15 +12,23 @@ from clock import beijing_date, parse_instant
 from config import Calendar
 from models import (
     Attendance,
+    BindingClaim,
     CaseNumber,
     CaseState,
     Consultation,
+    Direction,
+    Flow,
     Gathering,
     Outgoing,
+    Post,
+    Role,
     SendState,
 )
+from services import scope
 from services.consulting import consultations
 from services.meetings import rhythm
+from services.membership import claim_lists, duplicates, terms
+from services.membership.duplicates import Likeness
 
 AT = parse_instant("2026-11-27T09:00")
 
@@ -68,3 +76,19 @@ def test_states_and_times_agree(past):
             assert (case.taken_at is not None) == (case.lawyer_id is not None)
             assert (case.closed_at is not None) == (case.state in {CaseState.CLOSED, CaseState.WITHDRAWN})
             assert case.answered_at is None or case.answered_at >= case.taken_at
+
+
+def test_an_office_finds_terms_flows_claims_and_somebody_entered_twice(past):
+    database, _marks = past
+    with database.reading() as session:
+        office = session.scalar(sa.select(Post.person_id).where(Post.role == Role.OFFICE).limit(1))
+        seen = scope.of(session, office, beijing_date(AT))
+        ending = session.execute(terms.ending(seen)).all()
+        assert {post.role for post, _branch in ending} == {Role.SECRETARY, Role.DEPUTY, Role.COMMITTEE}
+        assert {post.term_ends_on < seen.on for post, _branch in ending} == {True, False}
+        assert {flow.direction for flow in session.scalars(sa.select(Flow))} == set(Direction)
+        assert len(session.scalars(claim_lists.waiting(seen)).all()) == 2
+        found = session.execute(duplicates.pairs(seen)).all()
+        assert [duplicates.STRONGEST[place] for *_pair, place in found].count(Likeness.PHONE) == 2
+        phones = session.scalars(sa.select(BindingClaim.phone)).all()
+    assert all(each.startswith("1990000") for each in phones)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from models import Affiliation, Branch, ClaimState, Follower, Person, Post, Role
 from models.people import BindingClaim
-from services.membership import people
+from services.membership import binding
 
 CODE, NAME, PHONE = "JS2026", "周杰", "19900001234"
 SUBMITTED = "已提交。若姓名和手机号与名册一致"
@@ -87,7 +87,7 @@ def test_a_code_works_once(house, stranger):
 
 
 def test_an_old_code_does_not_work(house, li_na, stranger):
-    code = li_na.says(f"邀请 {NAME}").split("邀请码：")[1][: people.CODE_LENGTH]
+    code = li_na.says(f"邀请 {NAME}").split("邀请码：")[1][: binding.CODE_LENGTH]
     house.now("2026-12-27T09:00")
     assert "已过期" in stranger.says(f"绑定 {code}")
     assert person_of(house, stranger) is None
@@ -95,7 +95,7 @@ def test_an_old_code_does_not_work(house, li_na, stranger):
 
 def test_wrong_codes_are_limited_even_for_the_right_one(house, stranger):
     """Five guesses an hour; then the right code has to wait too."""
-    for n in range(people.MAX_GUESSES):
+    for n in range(binding.MAX_GUESSES):
         assert "邀请码不对" in stranger.says(f"绑定 AAAA{n}2")
     assert "试的次数太多了" in stranger.says(f"绑定 {CODE}")
     assert person_of(house, stranger) is None
@@ -104,14 +104,14 @@ def test_wrong_codes_are_limited_even_for_the_right_one(house, stranger):
 
 
 def test_somebody_elses_guesses_do_not_count(house, stranger, wang_fang):
-    for n in range(people.MAX_GUESSES + 1):
+    for n in range(binding.MAX_GUESSES + 1):
         wang_fang.says(f"绑定 AAAA{n}2")
     assert stranger.says(f"绑定 {CODE}").startswith("绑定成功")
 
 
 def test_the_secretary_makes_a_code_for_a_member(house, li_na, stranger):
     answer = li_na.says(f"邀请 {NAME}")
-    code = answer.split("邀请码：")[1][: people.CODE_LENGTH]
+    code = answer.split("邀请码：")[1][: binding.CODE_LENGTH]
     assert stranger.says(f"绑定 {code}").startswith("绑定成功：周杰")
 
 
@@ -171,7 +171,7 @@ def test_the_answer_does_not_tell_who_is_known(house, stranger, name, number):
 
 
 def test_trying_out_names_is_limited(house, stranger):
-    for n in range(people.MAX_GUESSES):
+    for n in range(binding.MAX_GUESSES):
         assert SUBMITTED in claim(stranger, "无名氏", f"1990000999{n}")
     assert "试的次数太多了" in claim(stranger)
     with house.database.reading() as session:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import demo
 from models import Follower, NoticeKind, OptOut, Outgoing, SendState, Topic
 from services.custody import privacy
-from services.membership import people
+from services.membership import claims
 from services.sending import fates, forecast, outbox, preferences
 from services.sending.outbox import Letter, Recipient
 
@@ -164,5 +164,5 @@ def test_who_is_refused_a_binding_keeps_what_was_said(house, wang_fang):
     """Carrying over stands where an account is bound, and nowhere else."""
     wang_fang.says("退订 活动")
     with house.database.transaction() as session:
-        people.claim(session, house.database.vault, wang_fang.openid, "无此人", "19900001234", house.clock())
+        claims.make(session, house.database.vault, wang_fang.openid, "无此人", "19900001234", house.clock())
     assert declined(house, f"openid:{wang_fang.openid}") == [Topic.ACTIVITY]

@@ -28,7 +28,7 @@ from models import (
     Topic,
 )
 from services import switches
-from services.membership import people
+from services.membership import binding, people
 from services.sending import broadcasts, burden, campaigns, digests, fates, outbox, preferences
 from services.sending.audience import Audience
 from services.sending.burden import Week
@@ -365,7 +365,7 @@ def test_somebody_who_has_left_meanwhile_is_unreachable_and_said_so(house, zhang
     fill(house, zhang_wei)
     send(house, "a", zhang_wei)
     with house.database.transaction() as session:
-        people.unfollow(session, zhang_wei.openid, house.clock())
+        binding.unfollow(session, zhang_wei.openid, house.clock())
     house.now(SUNDAY)
     decided(house)
     assert [(row.state, row.reason) for row in digest_rows(house)] == [(SendState.UNREACHABLE, "已取消关注")]

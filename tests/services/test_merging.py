@@ -41,7 +41,7 @@ from models import (
 )
 from models.outbox import NoticeKind
 from services import scope
-from services.membership import changes, duplicates, merging, people, roster
+from services.membership import changes, duplicates, merge_rules, merging, people, roster
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
 from tests.conftest import LOADED_AT, SECRET
@@ -81,7 +81,7 @@ def test_every_reference_to_a_person_has_its_rule():
         for key in column.foreign_keys
         if key.column.table.name == "people"
     }
-    assert keys == set(merging.RULES)
+    assert keys == set(merge_rules.RULES)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_a_merge_and_its_undo_leave_every_table_as_it_was(merged_stage, one, oth
 
 
 def _foots(session, keep: int, gone: int, one, other, shared: int) -> None:
-    for name in merging.RULES:
+    for name in merge_rules.RULES:
         table, _, column = name.partition(".")
         if name in {"accounts.person_id", "merged_people.person_id", "not_same.high_id", "not_same.low_id"}:
             continue
@@ -186,7 +186,9 @@ def _foots(session, keep: int, gone: int, one, other, shared: int) -> None:
         assert session.scalar(sa.select(sa.func.count()).where(of.c[column] == gone)) == 0, name
     many = Counter(session.scalars(sa.select(Attendance.presence).where(Attendance.person_id == keep)))
     assert sum(many.values()) == len(one["presences"]) + len(other["presences"]) - shared
-    best = [min(pair, key=merging.KNOWN.index) for pair in zip(one["presences"], other["presences"], strict=False)]
+    best = [
+        min(pair, key=merge_rules.KNOWN.index) for pair in zip(one["presences"], other["presences"], strict=False)
+    ]
     longer = max(one["presences"], other["presences"], key=len)[len(best) :]
     assert many == Counter(best + longer)
     sent = session.scalar(sa.select(sa.func.count()).where(Outgoing.person_id == keep))

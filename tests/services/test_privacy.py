@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 import demo
 from errors import NotFound
-from models import AuditEntry, Base, CaseState, Consultation, Follower, Person
+from models import AuditEntry, Base, BindingClaim, CaseState, ClaimState, Consultation, Follower, Person
 from services.custody import privacy
 from tests.filling import add_row
 
@@ -187,3 +187,22 @@ def test_what_opens_a_door_is_not_shown(house, zhang_wei):
     assert '"accounts"' in shown
     assert "argon2-secret" not in shown
     assert "TOTP-SECRET" not in shown
+
+
+def test_a_claim_that_waits_lapses_and_its_number_goes(house, wang_fang):
+    with house.database.transaction() as session:
+        who = session.scalars(sa.select(Person).where(Person.name == "周杰")).one()
+        session.add(
+            BindingClaim(
+                openid=WANG_FANG,
+                person_id=who.id,
+                claimed_at=house.clock(),
+                doubts="phone_differs",
+                phone="19911112222",
+            )
+        )
+    assert "19911112222" in everything(house.database)
+    assert erase(house, WANG_FANG)["claims"] == 1
+    assert "19911112222" not in everything(house.database)
+    with house.database.reading() as session:
+        assert session.scalar(sa.select(BindingClaim.state)) is ClaimState.LAPSED

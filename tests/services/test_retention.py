@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 import config
 from config import Privacy
+from errors import RuleBroken
 from models import (
     AccountSession,
     Answer,
@@ -19,6 +20,8 @@ from models import (
     BindingClaim,
     CaseState,
     CaseStep,
+    Change,
+    ChangeKind,
     Consultation,
     Conversation,
     Due,
@@ -37,6 +40,7 @@ from services.consulting import cases, consultations
 from services.consulting.consultations import Question
 from services.custody import retention
 from services.meetings import rhythm
+from services.membership import changes, roll
 from tests.conftest import CAST
 from tests.filling import AT, add_row
 
@@ -207,3 +211,20 @@ def test_much_goes_in_bites_and_the_clock_comes_again_until_nothing_is_left(hous
     with house.database.reading() as session:
         rows = session.scalars(sa.select(AuditEntry).where(AuditEntry.act == "retention.erased")).all()
     assert [row.details for row in rows] == ["消息 10", "消息 10", "消息 5"]
+
+
+def test_an_old_change_keeps_neither_the_old_number_nor_a_way_back(database):
+    with database.transaction() as session:
+        person = roll.add(session, "夏𬀩䶮", "19912340000", AT, by=1, within=sa.true())
+        roll.edit(session, person, "夏𬀩䶮", "19912349999", "本人换了手机号", AT, by=1, within=sa.true())
+    term = timedelta(days=retention.UNDO_DAYS)
+    sweep(database, AT + term - timedelta(minutes=1))
+    assert "19912340000" in everything(database), "until then it can be put back"
+    assert sweep(database, AT + term + timedelta(minutes=1)).counted["名册改动前后的值"] == 2
+    assert "19912340000" not in everything(database)
+    with database.transaction() as session:
+        change = session.scalars(sa.select(Change).where(Change.kind == ChangeKind.EDITED)).one()
+        assert (change.says, change.reason, changes.steps_of(change)) == ("", "", [])
+        with pytest.raises(RuleBroken, match="不能再撤销"):
+            changes.undo(session, change, AT + term * 2, by=1)
+    assert sweep(database, AT + term * 2).counted["名册改动前后的值"] == 0, "once is enough"

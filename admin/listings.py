@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from admin import acts, showing
 from clock import beijing_date
-from services.membership import claims, duplicates, roster
+from services.membership import claim_lists, duplicates, roster
 from services.organisation import branches
 from services.organisation.branch_history import CITY
 from services.sending import delivery_report
@@ -155,11 +155,11 @@ def _claims(of: Reading, rows: Sequence[Any]) -> list[Cells]:
             of.phone(line.claim.person.phone), "；".join(map(_account, line.bound)) or "没有",
             showing.moment(line.claim.asked_at),
         )
-        for line in claims.lines(of.session, [row[0] for row in rows])
+        for line in claim_lists.lines(of.session, [row[0] for row in rows])
     ]  # fmt: skip
 
 
-def _account(side: claims.Side) -> str:
+def _account(side: claim_lists.Side) -> str:
     return f"{side.openid[:6]}…，{showing.moment(side.met_at)} 关注"
 
 

@@ -92,7 +92,10 @@ def _examples(session: Session) -> dict[str, object]:
             sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)
         ),
         "picture_id": session.scalar(
-            sa.select(sa.func.min(Picture.id)).where(Picture.owner_kind == PictureOf.STATION)
+            sa.select(sa.func.min(Picture.id)).where(
+                Picture.owner_kind == PictureOf.STATION,
+                Picture.owner_id == sa.select(sa.func.min(Station.id)).scalar_subquery(),
+            )
         ),
         "number": session.scalar(sa.select(Consultation.number).order_by(Consultation.id.desc()).limit(1)),
         "broadcast_id": session.scalar(waiting.order_by(Broadcast.id).limit(1)),

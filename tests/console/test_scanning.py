@@ -13,8 +13,9 @@ from models import Account, AuditEntry, Follower, ScanLogin, ScanState
 from services.entry import accounts, scans
 from services.membership import binding
 from simulator.phone import LocalWeChat
+from tests import serving
 from tests.conftest import CAST, FRIDAY, Clock, settings
-from tests.console.browser import at_width, served
+from tests.console.browser import at_width
 from tests.console.conftest import Office
 
 QR = "/cgi-bin/qrcode/create"
@@ -50,10 +51,12 @@ def scene_of(local_wechat):
 def office(open_office, local_wechat):
     """An office that answers WeChat."""
     office = open_office()
-    with served(office) as address:
+    desk = office.parts.desk()
+    with serving.served(app.web(office.parts, desk)) as address:
         local_wechat.settings(callback_url=f"{address}/wechat", mode=office.parts.settings.wechat.mode)
         office.url = address
         yield office
+    desk.stop()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Chat, console, API and exports ask here; what lies outside is not there: NotFoun
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -248,6 +249,11 @@ def branch(session: Session, scope: Scope, branch_id: int) -> Branch:
             sa.select(Branch).options(joinedload(Branch.county)).where(Branch.id == branch_id, scope.branches)
         )
     )
+
+
+def branches_among(session: Session, scope: Scope, ids: Iterable[int]) -> set[int]:
+    """Which of some branches may be opened: a link to any other would lead nowhere."""
+    return set(session.scalars(sa.select(Branch.id).where(Branch.id.in_(list(ids)), scope.branches)))
 
 
 def county(session: Session, scope: Scope, county_id: int) -> County:

@@ -34,8 +34,10 @@ def shown(console: Console, person_id: int, *, phone: str = "", wrong: Wrong = N
     seen, at = visitor().scope, console.now()
     with console.database.reading() as session:
         person = scope.person(session, seen, person_id)
+        whole = roster.whole(session, person, at)
         return render_template(
-            "console/person.html", whole=roster.whole(session, person, at), phone=phone, wrong=wrong,
+            "console/person.html", whole=whole, phone=phone, wrong=wrong,
+            opens=scope.branches_among(session, seen, [each.branch_id for each in whole.affiliations]),
             typed=request.form, may_reveal=bool(seen.roles & PHONES.roles),
             may_change=bool(seen.roles & ROLL.roles) and scope.is_own_person(session, seen, person_id),
             may_appoint=bool(seen.roles & ROLL_OFFICE.roles), directions=list(Direction), duties=list(Duty),

@@ -94,11 +94,13 @@ def _new(pages: Blueprint, console: Console) -> None:
                 )
                 if wrong or branch is None or since is None:
                     return form(typed, wrong), 422
+                if not number:
+                    roll.must_be_another(session, typed["name"], branch)
                 person = roll.add(session, typed["name"], number or "", at, by=me.person_id, within=me.scope.people)
                 roll.join(session, person, branch, since, at, by=me.person_id)
                 person_id = person.id
         except RuleBroken as error:
-            return form(typed, {"branch": str(error)}), 422
+            return form(typed, {"name": str(error)}), 422
         flash(f"已登记：{typed['name']}。绑定微信请书记在聊天里发“邀请 姓名”，把邀请码告诉本人。")
         return redirect(url_for("console.person", person_id=person_id))
 

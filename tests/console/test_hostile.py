@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import xlsxwriter
 
 from errors import Misunderstood
-from models import AuditEntry
+from models import AuditEntry, Branch, Post
 from services import audit
 from services.organisation import pictures
 from services.tables import table_files
@@ -116,3 +116,26 @@ def test_whoever_holds_an_open_session_cannot_try_passwords_with_it(office):
     with office.database.reading() as session:
         wrong = sa.select(sa.func.count()).where(AuditEntry.act == "account.wrong")
         assert session.scalar(wrong) == 5
+
+
+def test_the_same_form_sent_twice_makes_one_person(office):
+    visitor = office.visitor("secretary")
+    with office.database.reading() as session:
+        branch = session.scalar(
+            sa.select(Branch.name).join(Post, Post.branch_id == Branch.id).order_by(Post.id).limit(1)
+        )
+    form = {"name": "双击无号", "phone": "", "branch": branch, "since": "2026-11-01"}
+    assert visitor.send("/console/people/new", **form).status_code == 302
+    again = visitor.send("/console/people/new", **form)
+    assert again.status_code == 422
+    assert "可能刚才已经登记" in again.get_data(as_text=True)
+
+
+def test_a_secretary_gets_no_link_to_a_branch_that_is_not_theirs(office):
+    """People in two branches: the other branch is named, and cannot be clicked."""
+    visitor = office.visitor("secretary")
+    listed = re.findall(r'href="(/console/people/\d+)"', visitor.open("/console/people").get_data(as_text=True))
+    for path in set(listed):
+        page = visitor.open(path).get_data(as_text=True)
+        for link in re.findall(r'href="(/console/branches/\d+)"', page):
+            assert visitor.open(link).status_code == 200, (path, link)

@@ -19,7 +19,7 @@ from services.tables import table_files
 from tests.console.test_guard import rules
 
 TOO_LARGE = 2**63
-GOLDEN = Path(__file__).parents[1] / "golden"
+ODD = Path(__file__).parents[1] / "odd"
 
 
 def workbook(cells: str) -> bytes:
@@ -55,7 +55,7 @@ def test_a_small_workbook_that_would_be_laid_out_over_billions_of_cells_is_refus
 
 @pytest.mark.parametrize("name", ["odd-tags-1.jpg", "odd-tags-2.jpg"])
 def test_a_picture_with_tags_of_no_camera_is_taken_as_what_it_shows(name):
-    raw, width, height = pictures.drawn((GOLDEN / name).read_bytes())
+    raw, width, height = pictures.drawn((ODD / name).read_bytes())
     assert raw.startswith(b"\xff\xd8")
     assert min(width, height) > 0
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 
+from config import Privacy
 from models import (
     AuditEntry,
     Branch,
@@ -375,7 +376,7 @@ def test_the_number_of_a_point_that_ended_long_ago_is_forgotten_and_no_other(off
         liaison.close_point(session, old, "联系人调离", office.clock.at - timedelta(days=91), by=1)
         liaison.close_point(session, fresh, "联系人调离", office.clock.at - timedelta(days=90), by=1)
     with office.database.transaction() as session:
-        retention.sweep(session, office.clock.at)
+        retention.sweep(session, Privacy(), office.clock.at)
         assert session.get_one(LiaisonPoint, old.id).phone is None
         assert session.get_one(LiaisonPoint, fresh.id).phone is not None
 

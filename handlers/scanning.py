@@ -18,7 +18,7 @@ topic = Router()
 
 @topic.text("扫码登录", scene=scans.SCENE)
 def scanned(turn: Turn) -> Reply:
-    if turn.message.kind != "event":
+    if turn.message.kind != "event" or not turn.rest:
         return HOW
     try:
         row = scans.scanned(turn.session, turn.openid, turn.rest, turn.at)

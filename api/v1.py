@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from spectree import Response as Answers
 from spectree import SpecTree
 
+import models
 from api import shapes
 from api.shapes import (
     Branches,
@@ -34,7 +36,7 @@ from errors import NotFound
 from models import BranchKind, Database
 from services import publicity
 from services.meetings import rhythm
-from services.meetings.calendar import month_span, year_span
+from services.meetings.calendar import Holidays, PlannedDay, month_span, year_span
 from services.organisation import organisations, stations
 
 PREFIX = "/api/v1"
@@ -73,17 +75,8 @@ def blueprint(settings: Settings, database: Database, now: Now, limit: str = LIM
         start, end = year_span(query.year) if query.month is None else month_span(query.year, query.month)
         with database.reading() as session:
             of = rhythm.calendar(session, settings.calendar)
-        return Calendar(
-            year=query.year, month=query.month, warnings=of.warnings(query.year),
-            days=[
-                Day(
-                    nominal_on=day.nominal_on, held_on=day.held_on, kind=day.kind.value, label=day.kind.label,
-                    outcome=day.outcome.value, outcome_label=day.outcome.label, is_combined=day.is_combined,
-                    why=day.why,
-                )
-                for day in of.planned(start, end)
-            ],
-        )  # fmt: skip
+        days = [_day(day) for day in of.planned(start, end)]
+        return Calendar(year=query.year, month=query.month, warnings=of.warnings(query.year), days=days)
 
     @calls.get(f"{PREFIX}/branches")
     @spec.validate(resp=_answers(Branches), operation_id="branches")
@@ -103,17 +96,7 @@ def blueprint(settings: Settings, database: Database, now: Now, limit: str = LIM
         with database.reading() as session:
             found = stations.nearest(session, query.latitude, query.longitude, beijing_date(at), query.limit)
             holidays = rhythm.calendar(session, settings.calendar).holidays
-        listed = []
-        for station, kilometres in found:
-            today = stations.on(station.hours, beijing_date(at), holidays)
-            listed.append(
-                Station(
-                    name=station.name, county=station.county.name, address=station.address, phone=station.phone,
-                    hours=station.hours, today=stations.say_today(today, at), is_open=today.is_open(at),
-                    latitude=station.latitude, longitude=station.longitude, kilometres=round(kilometres, 1),
-                )
-            )  # fmt: skip
-        return Stations(stations=listed)
+        return Stations(stations=[_station(each, kilometres, at, holidays) for each, kilometres in found])
 
     @calls.get(f"{PREFIX}/publicity")
     @spec.validate(resp=_answers(Ledger), operation_id="publicity")
@@ -141,6 +124,22 @@ def _answers(shape: type[shapes.Shape]) -> Answers:
     return Answers(
         HTTP_200=shape, HTTP_404=(Error, "没有"), HTTP_422=(Error, "参数不对"), HTTP_429=(Error, "请求太频繁")
     )
+
+
+def _day(day: PlannedDay) -> Day:
+    return Day(
+        nominal_on=day.nominal_on, held_on=day.held_on, kind=day.kind.value, label=day.kind.label,
+        outcome=day.outcome.value, outcome_label=day.outcome.label, is_combined=day.is_combined, why=day.why,
+    )  # fmt: skip
+
+
+def _station(station: models.Station, kilometres: float, at: datetime, holidays: Holidays) -> Station:
+    today = stations.on(station.hours, beijing_date(at), holidays)
+    return Station(
+        name=station.name, county=station.county.name, address=station.address, phone=station.phone,
+        hours=station.hours, today=stations.say_today(today, at), is_open=today.is_open(at),
+        latitude=station.latitude, longitude=station.longitude, kilometres=round(kilometres, 1),
+    )  # fmt: skip
 
 
 def _kinds(counts: dict[BranchKind, int]) -> list[KindCount]:

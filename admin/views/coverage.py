@@ -24,6 +24,7 @@ Answer = Response | str | tuple[str, int]
 def register(pages: Blueprint, console: Console) -> None:
     _looking(pages, console)
     _adding(pages, console)
+    _removing(pages, console)
     _points(pages, console)
     _ending(pages, console)
 
@@ -87,9 +88,7 @@ def _adding(pages: Blueprint, console: Console) -> None:
         except Misunderstood as error:
             with console.database.reading() as session:
                 return _county_page(session, county_id, str(error)), 422
-        flash(
-            f"新登记 {many} 个乡镇（街道）" + (f"，{len(wanted) - many} 个本来就有。" if many < len(wanted) else "。")
-        )
+        flash(_added(many, len(wanted), "乡镇（街道）"))
         return redirect(url_for("console.coverage_county", county_id=county_id))
 
     @pages.post("/coverage/townships/<int:township_id>/villages")
@@ -104,11 +103,15 @@ def _adding(pages: Blueprint, console: Console) -> None:
         except Misunderstood as error:
             with console.database.reading() as session:
                 return _township_page(session, scope.township(session, me.scope, township_id), str(error)), 422
-        flash(
-            f"新登记 {many} 个村（社区）" + (f"，{len(wanted) - many} 个本来就有。" if many < len(wanted) else "。")
-        )
+        flash(_added(many, len(wanted), "村（社区）"))
         return redirect(url_for("console.coverage_township", township_id=township_id))
 
+
+def _added(many: int, wanted: int, what: str) -> str:
+    return f"新登记 {many} 个{what}" + (f"，{wanted - many} 个本来就有。" if many < wanted else "。")
+
+
+def _removing(pages: Blueprint, console: Console) -> None:
     @pages.post("/coverage/townships/<int:township_id>/remove")
     @section(COVERAGE_CHANGE)
     def remove_township(township_id: int) -> Answer:

@@ -16,6 +16,11 @@ from services.sending import campaigns
 
 
 def register(pages: Blueprint, console: Console) -> None:
+    _steering(pages, console)
+    _unknown(pages, console)
+
+
+def _steering(pages: Blueprint, console: Console) -> None:
     def standing(session: Session, key: str) -> steering.Standing:
         return steering.standing(session, visitor().scope, key, console.now(), console.settings.sending)
 
@@ -51,6 +56,8 @@ def register(pages: Blueprint, console: Console) -> None:
             flash(steering.named(act).do(session, key, console.now(), visitor().person_id))
         return redirect(url_for("console.progress", key=key))
 
+
+def _unknown(pages: Blueprint, console: Console) -> None:
     @pages.get("/broadcasts/unknown", endpoint="unknown_fates")
     @section(BROADCASTS)
     def unknown() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -36,23 +36,29 @@ def names(said: str, what: str) -> list[str]:
 
 def add_townships(session: Session, county: County, wanted: list[str], at: datetime, *, by: int) -> int:
     """Those that are not there yet; gives how many."""
-    known = set(session.scalars(sa.select(Township.name).where(Township.county_id == county.id)))
-    new = [name for name in wanted if name not in known]
+    known = session.scalars(sa.select(Township.name).where(Township.county_id == county.id))
+    new = _unknown(wanted, known)
     session.add_all(Township(county_id=county.id, name=name) for name in new)
-    session.flush()
-    if new:
-        audit.note(session, at, by, "village.add", f"county:{county.id}", f"乡镇（街道）：{'、'.join(new)}")
-    return len(new)
+    return _added(session, new, f"county:{county.id}", "乡镇（街道）", at, by)
 
 
 def add_villages(session: Session, township: Township, wanted: list[str], at: datetime, *, by: int) -> int:
     """Those that are not there yet; gives how many."""
-    known = set(session.scalars(sa.select(Village.name).where(Village.township_id == township.id)))
-    new = [name for name in wanted if name not in known]
+    known = session.scalars(sa.select(Village.name).where(Village.township_id == township.id))
+    new = _unknown(wanted, known)
     session.add_all(Village(township_id=township.id, name=name) for name in new)
+    return _added(session, new, f"township:{township.id}", "村（社区）", at, by)
+
+
+def _unknown(wanted: list[str], known: Iterable[str]) -> list[str]:
+    there = set(known)
+    return [name for name in wanted if name not in there]
+
+
+def _added(session: Session, new: list[str], subject: str, what: str, at: datetime, by: int) -> int:
     session.flush()
     if new:
-        audit.note(session, at, by, "village.add", f"township:{township.id}", f"村（社区）：{'、'.join(new)}")
+        audit.note(session, at, by, "village.add", subject, f"{what}：{'、'.join(new)}")
     return len(new)
 
 

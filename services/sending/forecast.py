@@ -80,19 +80,21 @@ def of_recipients(
 ) -> Counter[str]:
     """How many of these each way carries, by its name; somebody with two accounts counts once."""
     left = {channel: quotas.left(session, "official", channel, at, means.daily) for channel in Channel}
-    template = means.account.template(Channel.SUBSCRIPTION, kind)
+    needed = ladder.depends_on(means.account, kind)
+    template = means.account.template(Channel.SUBSCRIPTION, kind) if Channel.SUBSCRIPTION in needed else None
     full = _full(session, kind, topic, due_at or at, means)
+    midnight = quotas.begins_anew(at)
     chosen = iter(outbox.once_each(recipients).items())
     counted: Counter[str] = Counter()
     while some := dict(islice(chosen, AT_ONCE)):
         openids = [recipient.openid for recipient in some.values() if recipient.openid is not None]
-        windows = reach.windows(session, openids, at)
+        windows = reach.windows(session, openids, at) if Channel.CUSTOMER in needed else {}
         allowed = consents.holders(session, openids, template.id) if template else set()
         declined = preferences.declined(session, some, topic)
         for key, recipient in some.items():
             footing = Footing(windows.get(recipient.openid or ""), recipient.openid in allowed)
             held = DECLINED if key in declined else WEEK_IS_FULL if key in full else ""
-            counted[_bucket(recipient, held, footing, means, kind, left, at)] += 1
+            counted[_bucket(recipient, held, footing, means, kind, left, at, midnight)] += 1
     return counted
 
 
@@ -111,6 +113,7 @@ def _bucket(
     kind: NoticeKind,
     left: dict[Channel, int | None],
     at: datetime,
+    midnight: datetime,
 ) -> str:
     if recipient.openid is None:
         return NO_ACCOUNT
@@ -118,7 +121,6 @@ def _bucket(
         return UNFOLLOWED
     if held:
         return held
-    midnight = quotas.begins_anew(at)
     way = ladder.choose(
         means.account, kind, footing, at, left=left, midnight=midnight, not_after=at + outbox.PERSONAL_NOT_AFTER
     )

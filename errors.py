@@ -24,9 +24,5 @@ class RuleBroken(AssistantError):
     """The request is understood and a rule of the organisation forbids it."""
 
 
-class NotAllowed(AssistantError):
-    """The person's role does not include this act."""
-
-
 class Misunderstood(AssistantError):
     """What a person typed cannot be read; the sentence says what would be understood."""

@@ -70,13 +70,8 @@ class Code:
 
     @property
     def may_retry(self) -> bool:
-        """The same call may be made again later. For a send ask `may_resend`."""
+        """The same call may be made again later; a send only if it has not `may_have_gone_out`."""
         return self.reaction in {TOKEN, BACKOFF, WAIT}
-
-    @property
-    def may_resend(self) -> bool:
-        """A send without an idempotency key may be made again: it certainly did not reach anybody."""
-        return self.may_retry and not self.may_have_gone_out
 
     @property
     def ends_this_recipient(self) -> bool:

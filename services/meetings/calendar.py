@@ -173,10 +173,6 @@ class Calendar:
         """The month's nominal activity day (L12: 每月的第二周的星期五)."""
         return self.second_week.friday(year, month)
 
-    def study_days(self, year: int, month: int) -> tuple[date, ...]:
-        """The month's nominal study days (L12: 每周周五)."""
-        return tuple(_fridays(*month_span(year, month)))
-
     def planned(self, start: date, end: date) -> list[PlannedDay]:
         """What becomes of every day nominally between `start` and `end`, both included."""
         return [self._planned(friday, kind) for friday in _fridays(start, end) for kind in self._purposes(friday)]
@@ -187,13 +183,6 @@ class Calendar:
             (month, SecondWeek.SECOND_FRIDAY.friday(year, month), SecondWeek.SECOND_ROW.friday(year, month))
             for month in range(1, 13)
         ]
-
-    @staticmethod
-    def same_day_each_month(day_of_month: int, year: int) -> list[date]:
-        """Twelve days a year; where the month is too short, its last day (pitfall 14)."""
-        if not 1 <= day_of_month <= 31:
-            raise ValueError(f"每月的日子只能是 1 到 31，不能是 {day_of_month}。")
-        return [date(year, m, min(day_of_month, monthrange(year, m)[1])) for m in range(1, 13)]
 
     def warnings(self, year: int) -> list[str]:
         """Years without holidays entered, and months that a holiday leaves without an activity day."""

@@ -199,15 +199,6 @@ def of_branch(session: Session, branch_id: int, on: date) -> list[Post]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """A term that ends soon or is over."""
-
-    post: Post
-    branch: Branch
-    is_over: bool
-
-
 def ending(scope: Scope) -> sa.Select[Post, Branch]:
     """Posts of the scope whose term ends within six months or is over, the first to end first."""
     return (

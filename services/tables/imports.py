@@ -86,10 +86,6 @@ class Findings:
         """Whether everything in it is there already."""
         return self.fates[Fate.UNCHANGED] == self.rows
 
-    @property
-    def more_problems(self) -> int:
-        return self.problem_count - len(self.problems)
-
 
 def check(session: Session, task: Task) -> Findings:
     """Compare a file with what is there. Writes nothing. Raises Misunderstood for what is no such table."""

@@ -137,8 +137,8 @@ def test_an_unknown_code_is_never_tried_again():
 
 def test_what_may_have_gone_out_is_not_sent_again_by_guess():
     for code in (of(-1), TIMED_OUT, of_status(500), of_status(503)):
-        assert (code.reaction, code.may_retry, code.may_resend) == (Reaction.BACKOFF, True, False)
-    assert UNREACHABLE.may_resend
+        assert (code.reaction, code.may_retry, code.may_have_gone_out) == (Reaction.BACKOFF, True, True)
+    assert (UNREACHABLE.may_retry, UNREACHABLE.may_have_gone_out) == (True, False)
 
 
 def test_a_gateway_that_asks_for_patience_gets_it():

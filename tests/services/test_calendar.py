@@ -17,6 +17,8 @@ from services.meetings.calendar import (
     OnHoliday,
     Outcome,
     SecondWeek,
+    month_span,
+    year_span,
 )
 from services.meetings.calendar_text import render, render_activity
 
@@ -136,11 +138,12 @@ def test_every_friday_is_planned_once_and_nothing_else_is(rhythm, a, b):
 
 
 def test_november_2026_has_four_study_days():
-    assert [day.day for day in calendar().study_days(2026, 11)] == [6, 13, 20, 27]
+    days = calendar().planned(*month_span(2026, 11))
+    assert [day.nominal_on.day for day in days] == [6, 13, 20, 27]
 
 
 def test_study_fridays_on_holidays_in_2026():
-    fridays = [day for month in range(1, 13) for day in calendar().study_days(2026, month) if SEEDED.of(day)]
+    fridays = [day.nominal_on for day in calendar().planned(*year_span(2026)) if SEEDED.of(day.nominal_on)]
     assert [f"{day:%m-%d}" for day in fridays] == ["01-02", "02-20", "05-01", "06-19", "09-25", "10-02"]
 
 
@@ -382,28 +385,6 @@ def test_the_working_days_around_a_day_are_the_nearest(holidays, day):
         between = ((day - timedelta(days=n)) for n in range(1, (day - before).days))
         assert holidays.is_working(before)
         assert not any(map(holidays.is_working, between))
-
-
-# The same day each month.
-
-
-@given(st.integers(1, 31), st.integers(2018, 2035))
-def test_the_same_day_each_month_comes_twelve_times_a_year(day_of_month, year):
-    days = Calendar.same_day_each_month(day_of_month, year)
-    assert [day.month for day in days] == list(range(1, 13))
-    for day in days:
-        assert day.day == day_of_month or (day.day < day_of_month and (day + timedelta(days=1)).day == 1)
-
-
-def test_the_31st_is_the_last_day_of_every_month():
-    days = Calendar.same_day_each_month(31, 2028)
-    assert [day.day for day in days] == [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-
-
-@pytest.mark.parametrize("day_of_month", [0, 32])
-def test_there_is_no_day_0_and_no_day_32(day_of_month):
-    with pytest.raises(ValueError, match="每月的日子只能是 1 到 31"):
-        Calendar.same_day_each_month(day_of_month, 2026)
 
 
 # What the command prints.

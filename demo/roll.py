@@ -127,6 +127,6 @@ def _entered_twice(session: Session, today: date) -> None:
     """Of those who share a name in one county, some share a number as well."""
     office = session.scalars(sa.select(Post.person_id).where(Post.role == Role.OFFICE).order_by(Post.id)).first()
     seen = scope.of(session, office or 0, today)
-    for low, high, _place in session.execute(duplicates.pairs(seen).limit(TWICE)).all():
+    for low, high, _place in session.execute(duplicates.pairs(seen, with_namesakes=True).limit(TWICE)).all():
         kept, twice = session.get_one(Person, low), session.get_one(Person, high)
         twice.phone, twice.phone_index = kept.phone, kept.phone_index

@@ -28,11 +28,15 @@ def register(pages: Blueprint, console: Console) -> None:
     @pages.get("/duplicates", endpoint="duplicates")
     @section(DUPLICATES)
     def every() -> str:
-        question = duplicates.pairs(visitor().scope)
+        with_namesakes = request.args.get("namesakes") == "yes"
+        question = duplicates.pairs(visitor().scope, with_namesakes=with_namesakes)
         with console.database.reading() as session:
             page = paging.page(session, question, "对")
             found = session.execute(question.offset(page.start).limit(paging.SIZE)).all()
-            return render_template("console/duplicates.html", page=page, pairs=duplicates.shown(session, list(found)))
+            pairs = duplicates.shown(session, list(found))
+        return render_template(
+            "console/duplicates.html", page=page, pairs=pairs, namesakes="yes" if with_namesakes else ""
+        )
 
     @pages.get("/duplicates/<int:first_id>/<int:second_id>")
     @section(DUPLICATES)

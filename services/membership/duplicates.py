@@ -36,17 +36,22 @@ class Pair:
     likeness: Likeness
 
 
-def pairs(scope: Scope) -> sa.Select[Any]:
+def pairs(scope: Scope, *, with_namesakes: bool = False) -> sa.Select[Any]:
     """Numbers of two entries of the scope and the place of their likeness, the strongest first; without those that
-    somebody has told apart."""
+    somebody has told apart.
+
+    Namesakes of one county are thousands in a city, nearly all of them two people; who wants them asks for them.
+    """
     low, high = aliased(Person), aliased(Person)
     sounds = sa.and_(low.sound == high.sound, low.sound != "")
     ways = [
         _two(low, high, sa.and_(low.phone_index == high.phone_index), 0),
         _two(low, high, sa.and_(low.phone_tail == high.phone_tail, sounds), 1),
         _belonging(low, high, scope, sounds, in_county=False),
-        _belonging(low, high, scope, sa.and_(sounds, low.search_key == high.search_key), in_county=True),
     ]
+    if with_namesakes:
+        same_name = sa.and_(sounds, low.search_key == high.search_key)
+        ways.append(_belonging(low, high, scope, same_name, in_county=True))
     found = sa.union_all(*ways).subquery()
     seen = sa.select(Person.id).where(scope.people, Person.id.not_in(sa.select(Merged.person_id)))
     told_apart = sa.exists().where(NotSame.low_id == found.c.low_id, NotSame.high_id == found.c.high_id)

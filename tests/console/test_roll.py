@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
@@ -123,6 +124,23 @@ def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(office, for
     assert re.search(rf'id="{box}-{at}-says" role="alert">[^<]*{says}', page)
     assert f'id="{box}-wrong"' not in page, "said once"
     assert all(f'value="{typed}"' in page for typed in fields.values() if typed)
+
+
+def test_who_only_shares_a_name_in_a_county_is_listed_when_asked_for(office):
+    one, other = add(office, "尉迟空同"), add(office, "尉迟空同")
+    with office.database.transaction() as session:
+        county = sa.select(Branch.county_id).where(Branch.county_id.is_not(None)).limit(1).scalar_subquery()
+        branches = session.scalars(sa.select(Branch.id).where(Branch.county_id == county).limit(2)).all()
+        session.add_all(
+            Affiliation(person_id=who, branch_id=branch, since_on=date(2024, 1, 1))
+            for who, branch in zip((one, other), branches, strict=True)
+        )
+    visitor, link = office.visitor("office"), f"/console/duplicates/{one}/{other}"
+    assert link not in visitor.open("/console/duplicates").get_data(as_text=True)
+    asked = "/console/duplicates?namesakes=yes&page=999"
+    pages = [visitor.open(asked.replace("999", str(n))).get_data(as_text=True) for n in range(1, 20)]
+    assert any(link in page for page in pages)
+    assert 'value="yes" selected' in pages[0]
 
 
 def test_a_secretary_neither_sees_duplicates_nor_merges(office):

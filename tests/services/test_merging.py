@@ -270,8 +270,8 @@ def test_what_happened_after_the_merge_stays_after_the_undo(database):
 # --- finding -------------------------------------------------------------------------------------------------
 
 
-def found(session, seen) -> dict[tuple[int, int], duplicates.Likeness]:
-    listed = session.execute(duplicates.pairs(seen)).all()
+def found(session, seen, *, with_namesakes=True) -> dict[tuple[int, int], duplicates.Likeness]:
+    listed = session.execute(duplicates.pairs(seen, with_namesakes=with_namesakes)).all()
     return {(pair.low.id, pair.high.id): pair.likeness for pair in duplicates.shown(session, listed)}
 
 
@@ -300,6 +300,10 @@ def test_entries_are_found_by_number_by_sound_and_by_place(database):
         session.flush()
         listed = found(session, office)
         assert {pair: listed.get(pair) for pair in expected} == expected
+        usually = {pair: like for pair, like in listed.items() if like is not duplicates.Likeness.COUNTY}
+        assert found(session, office, with_namesakes=False) == usually, (
+            "who only share a name are listed when asked for"
+        )
         pair = next(iter(expected))
         low, high = duplicates.both(session, office, *pair)
         duplicates.tell_apart(session, low, high, AT, by=BY)

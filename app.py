@@ -121,11 +121,15 @@ def _client(wechat: WeChat, app_id: str, app_secret: str, database: Database, no
 
 def web(parts: Parts, desk: Desk) -> Entrance:
     """What the server calls: WeChat's callbacks, and the pages."""
-    doors = {
+    return Entrance(doors(parts, desk), pages(parts), parts.settings.server.threads)
+
+
+def doors(parts: Parts, desk: Desk) -> dict[str, webhook.Webhook]:
+    """Where WeChat calls, by path."""
+    return {
         path: webhook.Webhook(account, desk, parts.now, parts.metrics, parts.settings.wechat.messages_per_minute)
         for path, account in _accounts(parts.settings)
     }
-    return Entrance(doors, pages(parts), parts.settings.server.threads)
 
 
 def pages(parts: Parts) -> Flask:

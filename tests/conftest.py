@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 import app
 import config
@@ -24,6 +26,7 @@ from services.meetings import rhythm
 from simulator import testing
 from simulator.phone import LocalWeChat, Phone
 from tests.serving import served
+from web.entrance import Entrance
 
 SECRET = "a secret for tests, forty characters long"
 #: A Friday morning with study day in every branch.
@@ -55,6 +58,20 @@ class Front:
         await self.application(scope, receive, send)
 
 
+class Pages:
+    """The pages, made when the first one is asked for: most tests only talk."""
+
+    def __init__(self, parts: app.Parts) -> None:
+        self._parts = parts
+
+    @cached_property
+    def _made(self) -> Flask:
+        return app.pages(self._parts)
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        return self._made(environ, start_response)
+
+
 class House:
     """The bot as it runs, with its clock in our hand."""
 
@@ -67,7 +84,7 @@ class House:
         self.delivery: Delivery = parts.delivery()
         self.clockwork: Clockwork = parts.clockwork()
         self.url = front.url
-        front.application = app.web(parts, self.desk)
+        front.application = Entrance(app.doors(parts, self.desk), Pages(parts), threads=4)
 
     def phone(self, name: str) -> Phone:
         """Somebody of the cast by name, or any openid."""
@@ -96,17 +113,19 @@ class House:
 
 def settings(database_url: str, sending: dict[str, Any] | None = None, **wechat: Any) -> config.Settings:
     """The example's settings on another database, with parts of `wechat` and `sending` changed."""
-    environ = {
-        "BOT_CONFIG": str(config.ROOT / "config.example.yaml"),
-        "BOT_DATABASE__URL": database_url,
-        "BOT_SERVER__SECRET_KEY": SECRET,
-    }
-    loaded = config.load(environ)
+    loaded = _example()
+    database = loaded.database.model_copy(update={"url": database_url})
     # Tests wait for nothing: the pace has tests of its own.
     quick = loaded.sending.model_copy(update={"per_second": 2000.0, "connections": 16, **(sending or {})})
     # A phone of a test speaks as fast as it can, while the clock stands.
     account = loaded.wechat.model_copy(update={"messages_per_minute": 100_000, **wechat})
-    return loaded.model_copy(update={"wechat": account, "sending": quick})
+    return loaded.model_copy(update={"database": database, "wechat": account, "sending": quick})
+
+
+@cache
+def _example() -> config.Settings:
+    example = {"BOT_CONFIG": str(config.ROOT / "config.example.yaml"), "BOT_SERVER__SECRET_KEY": SECRET}
+    return config.load(example)
 
 
 @pytest.fixture(scope="session")

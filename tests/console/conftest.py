@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
 
 import app
@@ -33,12 +34,30 @@ def office_stage(stage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class Compiled(BytecodeCache):
+    """Templates as they were compiled for the console before."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._known:
+            bucket.bytecode_from_string(self._known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = Compiled()
+
+
 class Office:
     """The console and its clock."""
 
     def __init__(self, parts: app.Parts, clock: Clock) -> None:
         self.parts, self.clock, self.database = parts, clock, parts.database
         self.app = app.pages(parts)
+        self.app.jinja_env.bytecode_cache = COMPILED
 
     def code(self, name: str) -> str:
         """What the phone of an account shows now."""

@@ -119,17 +119,23 @@ def _shown(console: Console, key: str, says: str = "") -> str:
 
 
 def _paper(console: Console, key: str, says: str, whole: Asked | None = None) -> str:
-    """Those to be told by hand, branch by branch; with whole numbers for somebody who said why."""
+    """Those to be told by hand in one place, branch by branch; with whole numbers for somebody who said why."""
     with console.database.reading() as session:
-        report = _found(session, key)
+        report, within = _found(session, key), _within(session, key)
+        places = by_hand.places(session, report, within)
+        asked = request.values.get("place", "")
+        place = asked if asked in places else next(iter(places), "")
         at, is_unmasked = console.now(), whole is not None
-        lists = list(by_hand.lists(session, key, at, is_unmasked=is_unmasked, within=_within(session, key)))
+        lists = list(
+            by_hand.lists(session, key, at, is_unmasked=is_unmasked, within=within, place=place) if places else ()
+        )
     if whole is not None:
         with console.database.transaction() as session:
             many = sum(len(each.people) for each in lists)
-            whole.note(session, report, BY_HAND, f"{len(lists)} 个支部，{many} 人")
+            whole.note(session, report, BY_HAND, f"{place}，{len(lists)} 个支部，{many} 人")
     return render_template(
-        "console/by_hand.html", report=report, lists=lists, why=by_hand.why, columns=by_hand.COLUMNS, says=says,
+        "console/by_hand.html", report=report, lists=lists, places=places, place=place, says=says, why=by_hand.why,
+        columns=by_hand.COLUMNS,
         reason=request.form.get("reason", ""), mark=whole.mark(report, BY_HAND) if whole else "",
         may_reveal=bool(visitor().scope.roles & WRITING.roles),
     )  # fmt: skip

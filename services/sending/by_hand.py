@@ -15,7 +15,7 @@ from clock import beijing_date
 from models import Affiliation, Campaign, CampaignState, Notice, Outgoing, Person, Post, Role, SendState
 from services.membership import people as persons
 from services.sending import broadcasts, delivery_report, preferences
-from services.sending.delivery_report import Reached
+from services.sending.delivery_report import Reached, Report, Slice
 from services.tables.sheets import Table
 from services.tables.workbooks import Look, Row, Sheet
 
@@ -44,8 +44,9 @@ def lists(
     *,
     is_unmasked: bool = False,
     within: sa.ColumnElement[bool] | None = None,
+    place: str = "",
 ) -> Iterator[BranchList]:
-    """A page for each branch in which somebody was not reached. Raises NotFound.
+    """A page for each branch (of one place) in which somebody was not reached. Raises NotFound.
 
     Who declined such notices is left in peace, and citizens are nobody's to tell.
     """
@@ -53,7 +54,9 @@ def lists(
     told: dict[int, str] = {}
     missed = (
         one
-        for one in delivery_report.people(session, name, *TO_TELL, is_unmasked=is_unmasked, within=within)
+        for one in delivery_report.people(
+            session, name, *TO_TELL, is_unmasked=is_unmasked, within=within, place=place
+        )
         if one.place != delivery_report.CITIZENS and not delivery_report.is_declined(one.reason)
     )
     for branch_id, some in groupby(missed, key=lambda one: one.branch_id):
@@ -65,6 +68,16 @@ def lists(
         yield BranchList(
             first.branch or delivery_report.ELSEWHERE, first.place, secretary, told[first.notice_id], those
         )
+
+
+def places(session: Session, report: Report, within: sa.ColumnElement[bool] | None = None) -> dict[str, int]:
+    """How many are to be told in each place, in the report's order; places without anybody are left out."""
+    rows = delivery_report.matching(session, report.name, Slice(TO_TELL, within=within)).order_by(None).subquery()
+    declined = preferences.DECLINED.partition("{")[0]
+    asked = sa.or_(rows.c.reason.is_(None), rows.c.reason.not_like(f"{declined}%"))
+    question = sa.select(rows.c.place, sa.func.count()).where(rows.c.place != delivery_report.CITIZENS, asked)
+    found: dict[str, int] = dict(session.execute(question.group_by(rows.c.place)).all())
+    return {line.name: found[line.name] for line in report.by_county if line.name in found}
 
 
 def _secretaries(session: Session, at: datetime) -> dict[int, list[str]]:

@@ -178,12 +178,13 @@ def people(
     *states: SendState,
     is_unmasked: bool = False,
     within: sa.ColumnElement[bool] | None = None,
+    place: str = "",
 ) -> Iterator[Reached]:
-    """Everybody of a campaign, or those in these states, branch by branch and by name. Raises NotFound.
+    """Everybody of a campaign, or those in these states or this place, branch by branch and by name. Raises NotFound.
 
     They are read as they are asked for, some thousands at a time.
     """
-    rows = matching(session, name, Slice(states, within=within))
+    rows = matching(session, name, Slice(states, place, within=within))
     for row in session.execute(rows, execution_options={"yield_per": AT_ONCE}):
         yield reached(row, is_unmasked=is_unmasked)
 

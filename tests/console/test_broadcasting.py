@@ -511,7 +511,7 @@ def test_the_list_to_be_told_by_hand_shows_whole_numbers_for_a_reason_only(offic
     whole = text(visitor.send(path, reason="逐个打电话告知"))
     assert re.search(r"\b1\d{10}\b", whole)
     assert "用途：逐个打电话告知" in whole
-    assert "逐个打电话告知" in audited(office, "export.unmasked").details
+    assert re.search(r"\S+，\d+ 个支部，\d+ 人.*逐个打电话告知", audited(office, "export.unmasked").details)
 
 
 # --- rules ---------------------------------------------------------------------------------------------------

@@ -86,6 +86,8 @@ def test_a_report_adds_up_and_opens_to_the_people(people):
         found = delivery_report.report(session, "report")
         listed = list(delivery_report.people(session, "report"))
         pages = list(by_hand.lists(session, "report", AT))
+        places = by_hand.places(session, found)
+        apart = {place: list(by_hand.lists(session, "report", AT, place=place)) for place in places}
         session.rollback()
     assert found.whole.total == len(people[1].members) == len(listed) == sum(found.ways.values())
     for lines in (found.by_county, found.by_kind):
@@ -93,6 +95,8 @@ def test_a_report_adds_up_and_opens_to_the_people(people):
     unreached = [one for one in listed if one.state is SendState.UNREACHABLE]
     assert sum(len(page.people) for page in pages) == len(unreached) == found.whole.counted[SendState.UNREACHABLE]
     assert len({page.branch for page in pages}) == len(pages), "each branch has one page"
+    assert {place: sum(len(page.people) for page in some) for place, some in apart.items()} == places
+    assert sum(len(some) for some in apart.values()) == len(pages), "each page is one place's"
 
 
 def test_a_branch_sees_its_own_people(people):

@@ -50,6 +50,15 @@ class Cases:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """What one rule will do at one hour, and about how many."""
+
+    due_at: datetime
+    rule: str
+    many: int
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """How the machine itself is; for who looks after the city."""
 
@@ -62,7 +71,7 @@ class Running:
     refused: int
     failed: int
     halted: list[Campaign]
-    coming: list[Due]
+    coming: list[Coming]
 
 
 def cases(session: Session, scope: Scope, at: datetime) -> Cases:
@@ -90,7 +99,12 @@ def running(session: Session, at: datetime) -> Running:
     late = sa.select(sa.func.count()).select_from(Due).where(Due.state == DueState.WAITING, Due.due_at <= at)
     expired = sa.select(sa.func.count()).where(Due.state == DueState.EXPIRED, Due.due_at > at - RECENT)
     failed = sa.select(sa.func.count()).where(Answer.outcome == Outcome.FAILED, Answer.answered_at > at - RECENT)
-    coming = sa.select(Due).where(Due.state == DueState.WAITING, Due.due_at > at).order_by(Due.due_at, Due.id)
+    coming = (
+        sa.select(Due.due_at, Due.rule, sa.func.count())
+        .where(Due.state == DueState.WAITING, Due.due_at > at)
+        .group_by(Due.due_at, Due.rule)
+        .order_by(Due.due_at, Due.rule)
+    )
     return Running(
         stopped=switches.no_send(session),
         circuit=session.scalar(sa.select(Credential.reason).where(Credential.open_until > at).limit(1)),
@@ -101,7 +115,7 @@ def running(session: Session, at: datetime) -> Running:
         refused=sends.get(SendState.REFUSED, 0),
         failed=session.scalar(failed) or 0,
         halted=campaigns.halted(session),
-        coming=list(session.scalars(coming.limit(SHOWN))),
+        coming=[Coming(*row) for row in session.execute(coming.limit(SHOWN))],
     )
 
 

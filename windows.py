@@ -1,5 +1,6 @@
 """How often somebody may do something within a while. Counted in this process: several web processes count each for
-themselves, which docs/operator-guide.zh-CN.md says."""
+themselves, which docs/operator-guide.zh-CN.md says. Instants are handed in, as everywhere; the libraries for this ask the
+machine's clock."""
 
 from __future__ import annotations
 

@@ -153,6 +153,7 @@ def write(session: Session, election: Election, typed: Typed) -> None:
     for wrong in impossible(election):
         raise RuleBroken(wrong)
     session.flush()
+    whole(session, election.id)
 
 
 def _take_over(session: Session, election: Election, typed: Typed) -> None:

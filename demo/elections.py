@@ -84,7 +84,7 @@ def _candidates(session: Session, election: Election, led: Post, present: int, *
     seat = Seat.COMMITTEE if len(held) > 1 else Seat.SECRETARY
     election.committee_seats = len(held) if seat is Seat.COMMITTEE else 0
     election.secretary_seats = int(seat is Seat.SECRETARY)
-    names = {voter.person_id: voter.person.name for voter in election.voters}
+    names = {voter.person.id: voter.person.name for voter in election.voters}
     for place, post in enumerate(held):
         against = min(place, max(present - 1, 0)) if present > 4 else 0
         # A void ballot has one vote more than there were voters.

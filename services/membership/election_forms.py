@@ -141,6 +141,8 @@ def said_of(election: Election) -> dict[str, str]:
         "round": str(election.round), "list": "yes" if election.has_list else "no",
     }  # fmt: skip
     said |= {name: _shown(getattr(election, name)) for name in COUNTED}
+    # What follows from the list is not typed, so that it follows again when somebody on it is changed.
+    said["issued"] = "" if election.issued == election.present else said["issued"]
     said |= {f"seats-{seat}": _shown(many or None) for seat, many in election.seats.items()}
     said |= {f"turnout-{voter.person_id}": voter.turnout.value for voter in election.voters}
     for number, each in enumerate(election.candidates):

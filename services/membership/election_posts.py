@@ -29,12 +29,15 @@ class Plan:
 
     ends: tuple[Post, ...] = ()
     begins: tuple[Begin, ...] = ()
+    #: Given on that very day already; only the end of the term is written beside it.
+    dated: tuple[tuple[Post, date], ...] = ()
     stays: tuple[str, ...] = ()
     refusal: str = ""
 
     @property
     def person_ids(self) -> list[int]:
-        return sorted({post.person_id for post in self.ends} | {each.person.id for each in self.begins})
+        changed = {post.person_id for post in self.ends} | {post.person_id for post, _ends_on in self.dated}
+        return sorted(changed | {each.person.id for each in self.begins})
 
 
 def plan(session: Session, election: Election, elected: Sequence[Candidate], years: int, today: date) -> Plan:
@@ -49,12 +52,13 @@ def plan(session: Session, election: Election, elected: Sequence[Candidate], yea
     refusal = _refusal(session, election, begins, held, today)
     if refusal:
         return Plan(refusal=refusal)
-    there = {(post.person_id, post.role, post.duty) for post in held if post.since_on == election.held_on}
-    new = [each for each in begins if (each.person.id, each.given.role, each.given.duty) not in there]
-    ends = [post for post in held if _ends(post, election, begins)]
     ends_on = _term(election, held, years)
+    there = [post for post in held if post.since_on == election.held_on and _is_given(post, begins)]
+    new = [each for each in begins if not any(_is_given(post, [each]) for post in there)]
+    ends = [post for post in held if _ends(post, election, begins)]
+    dated = [(post, ends_on) for post in there if post.term_ends_on != ends_on]
     stays = [f"{post.person.name}继续任{post.title}" for post in held if post not in ends]
-    return Plan(tuple(ends), tuple(_with(each, held, ends_on) for each in new), tuple(stays))
+    return Plan(tuple(ends), tuple(_with(each, held, ends_on) for each in new), tuple(dated), tuple(stays))
 
 
 def carry_out(book: Book, branch: Branch, planned: Plan, on: date) -> list[tuple[int, str, str]]:
@@ -63,6 +67,9 @@ def carry_out(book: Book, branch: Branch, planned: Plan, on: date) -> list[tuple
     for post in planned.ends:
         book.change(Post.__table__, {"id": post.id}, {"until_on": on})
         done.append((post.person_id, "post.end", f"{on} 起不再任{branch.name}{post.title}（选举）"))
+    for post, ends_on in planned.dated:
+        book.change(Post.__table__, {"id": post.id}, {"term_ends_on": ends_on})
+        done.append((post.person_id, "post.extend", f"{branch.name}{post.title}任期至 {ends_on}（选举）"))
     for each in planned.begins:
         done.append((each.person.id, "post.appoint", terms.give(book, each.person, branch, each.given)))
     return done
@@ -75,11 +82,7 @@ def _begin(candidate: Candidate, on: date) -> Begin:
 
 def _with(begin: Begin, held: Sequence[Post], ends_on: date) -> Begin:
     """With the end of the term; whoever goes on in the same post keeps what came with it (一岗双责)."""
-    same = [
-        post
-        for post in held
-        if (post.person_id, post.role, post.duty) == (begin.person.id, begin.given.role, begin.given.duty)
-    ]
+    same = [post for post in held if _is_given(post, [begin])]
     return replace(begin, given=replace(begin.given, term_ends_on=ends_on, duties=same[0].duties if same else ""))
 
 
@@ -93,8 +96,16 @@ def _held(session: Session, branch_id: int) -> list[Post]:
     return sorted(rows, key=lambda post: terms.BRANCH_ROLES.index(post.role))
 
 
+def _is_given(post: Post, begins: Sequence[Begin]) -> bool:
+    """Whether it is the very post that one of these is elected to."""
+    return any(
+        (post.person_id, post.role, post.duty) == (each.person.id, each.given.role, each.given.duty)
+        for each in begins
+    )
+
+
 def _ends(post: Post, election: Election, begins: Sequence[Begin]) -> bool:
-    if any((post.person_id, post.role, post.duty) == (b.person.id, b.given.role, b.given.duty) for b in begins):
+    if _is_given(post, begins):
         return post.since_on < election.held_on
     if post.role is Role.SECRETARY:
         return any(each.given.role is Role.SECRETARY for each in begins)

@@ -288,14 +288,14 @@ def _note(session: Session, election: Election, found: Verdict, at: datetime, *,
 
 
 def _appoint(session: Session, election: Election, plan: Plan, at: datetime, *, by: int) -> None:
-    if not plan.ends and not plan.begins:
+    if not plan.person_ids:
         return
     changes.lock(session, *plan.person_ids)
     book = Book(session)
     for person_id, act, says in election_posts.carry_out(book, election.branch, plan, election.held_on):
         audit.note(session, at, by, act, f"person:{person_id}", says)
     says = f"{election.held_on} {election.branch.name}{election.kind.label}：{len(plan.begins)} 人任职，{len(plan.ends)} 项职务结束"
-    whose = plan.begins[0].person.id if plan.begins else plan.ends[0].person_id
+    whose = plan.begins[0].person.id if plan.begins else plan.person_ids[0]
     change = book.close(ChangeKind.ELECTED, whose, says, at, by=by)
     election.change_id = change.id
     session.flush()

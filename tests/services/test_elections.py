@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from clock import at_beijing, beijing_date
 from errors import Misunderstood, RuleBroken
@@ -28,7 +29,7 @@ from models import (
 )
 from scheduler import terms as reminders
 from scheduler.clockwork import Clockwork
-from services.membership import changes, election_checks, elections, people, terms
+from services.membership import changes, election_checks, elections, merging, people, terms
 from services.membership.election_rules import Rules
 from services.membership.elections import Decision, Row, Typed
 from tests.conftest import LOADED_AT
@@ -40,7 +41,8 @@ VALID, INVALID = Decision(True, ""), Decision(False, "计票有误，改期重�
 
 def of(session) -> tuple[Branch, list[Person], Post]:
     """A branch, its members without its secretary, its secretary's post."""
-    post = session.scalars(sa.select(Post).where(Post.role == Role.SECRETARY).order_by(Post.id).limit(1)).one()
+    question = sa.select(Post).options(joinedload(Post.person)).where(Post.role == Role.SECRETARY)
+    post = session.scalars(question.order_by(Post.id).limit(1)).one()
     everybody = people.members_of(session, post.branch_id, ON)
     return session.get_one(Branch, post.branch_id), [each for each in everybody if each.id != post.person_id], post
 
@@ -313,6 +315,46 @@ def test_who_joins_in_between_ends_with_the_others_and_takes_nobodys_place(datab
         assert [(post.title, post.term_ends_on) for post in held] == [
             ("支部书记", date(2028, 6, 1)), ("群众生活委员", date(2028, 6, 1)),
         ]  # fmt: skip
+
+
+def test_who_was_appointed_that_day_already_is_not_appointed_twice_and_gets_the_end_of_the_term(database):
+    with database.transaction() as session:
+        branch, members, old = of(session)
+        old.since_on, old.term_ends_on = ON, None
+        election = begun(session)
+        elections.write(session, election, typed(election, secretary_row(old.person, len(election.voters))))
+        record(session, election)
+        [held] = session.scalars(
+            sa.select(Post).where(Post.branch_id == branch.id, Post.role == Role.SECRETARY)
+        ).all()
+        assert (held.since_on, held.until_on, held.term_ends_on) == (ON, None, terms.months_from(ON, 36))
+        assert members
+
+
+def test_who_is_elected_again_begins_another_term_and_keeps_what_came_with_the_post(database):
+    with database.transaction() as session:
+        branch, _members, old = of(session)
+        old.duties, old.since_on, old.term_ends_on = "兼管服务站值班", date(2023, 11, 1), date(2026, 11, 1)
+        election = begun(session)
+        elections.write(session, election, typed(election, secretary_row(old.person, len(election.voters))))
+        record(session, election)
+        rows = sa.select(Post).where(Post.branch_id == branch.id, Post.role == Role.SECRETARY).order_by(Post.id)
+        before, now = session.scalars(rows).all()
+        assert (before.until_on, now.since_on, now.duties) == (ON, ON, "兼管服务站值班")
+        assert now.term_ends_on == terms.months_from(ON, 36)
+
+
+def test_two_entries_of_one_list_become_one_and_the_paper_keeps_its_counts(database):
+    with database.transaction() as session:
+        _branch, members, _post = of(session)
+        election, person = elect(session)
+        due, many = election.due, len(election.voters)
+        change = merging.merge(session, person, members[-1], "核对过身份证，登记了两次", LOADED_AT, by=None)
+        election = elections.whole(session, election.id)
+        assert (election.due, len(election.voters)) == (due, many - 1)
+        assert election.candidates[0].person_id == person.id
+        changes.undo(session, change, LOADED_AT, by=BY)
+        assert len(elections.whole(session, election.id).voters) == many
 
 
 def test_an_old_paper_record_is_kept_without_touching_who_came_later(database):

@@ -81,6 +81,8 @@ def _beginning(pages: Blueprint, console: Console) -> None:
                 begun = elections.begin(session, branch, kind, held_on, place, _rules(console), now, by=me.person_id)
         except RuleBroken as error:
             return form(fields.said, {"branch": str(error)}), 422
+        if begun.written_at != now:
+            flash("这个支部这一天已有一份草稿，接着填。")
         return _to("edit_election", begun.id)
 
 
@@ -145,6 +147,7 @@ def _recording(pages: Blueprint, console: Console) -> None:
         return render_template(
             "console/election_check.html", election=found, problems=problems, verdict=verdict, plan=plan,
             rules=_rules(console), counts=election_checks.counts(found), typed=request.form, wrong=wrong,
+            seen="" if verdict is None else elections.fingerprint(found, verdict, plan),
         )  # fmt: skip
 
     @pages.get("/elections/<int:election_id>/check")
@@ -181,7 +184,7 @@ def _decision() -> Decision:
         error = Misunderstood("请选记为有效还是无效。")
         error.about = "as"
         raise error
-    return Decision(said("as") == "valid", said("why"), said("posts") == "yes")
+    return Decision(said("as") == "valid", said("why"), said("posts") == "yes", said("seen"))
 
 
 def _is_seen(session: Session, seen: scope.Scope, election_id: int) -> bool:

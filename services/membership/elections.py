@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -35,6 +36,7 @@ from services.membership.election_rules import Rules, Verdict, judge, votes_of
 
 TWICE = "本支部这一天已经有一份生效的选举记录。同一天再次投票、另行选举的，把“当天第几次投票”写成 2；登错了的请办公室先撤销那一份。"
 RECORDED = "这份选举记录已经存档，不能再改；有错请办公室撤销后重新登记。"
+CHANGED = "您核对以后，记录或支部的职务又有改动，没有存档；请照现在的再核对一遍。"
 THERE = "这是选举的结果，请市、县（市）区办公室在那份选举记录里撤销，要写原因。"
 
 
@@ -79,6 +81,8 @@ class Decision:
     is_valid: bool
     reason: str
     updates_posts: bool = True
+    #: What was looked at before, as `fingerprint` gives it; empty where nothing was.
+    seen: str = ""
 
 
 # --- the draft -----------------------------------------------------------------------------------------------
@@ -235,6 +239,15 @@ def planned(session: Session, election: Election, found: Verdict, years: int, at
     return election_posts.plan(session, election, elected, years, beijing_date(at))
 
 
+def fingerprint(election: Election, found: Verdict, plan: Plan) -> str:
+    """What somebody looks at before recording, so short that the form can bring it back."""
+    votes = [(each.id, each.votes_for) for each in election.candidates]
+    counted = [election.held_on, election.due, election.present, election.issued, election.returned, election.spoiled]
+    posts = [post.id for post in plan.ends], [(each.person.id, each.given) for each in plan.begins], plan.refusal
+    dated = [(post.id, ends_on) for post, ends_on in plan.dated]
+    return hashlib.sha256(repr((votes, counted, found, posts, dated)).encode()).hexdigest()[:16]
+
+
 def record(
     session: Session, election: Election, decision: Decision, rules: Rules, years: int, at: datetime, *, by: int
 ) -> None:
@@ -247,8 +260,11 @@ def record(
         raise RuleBroken(wrong[0])
     found = verdict(election, rules)
     state, reason = _decided(found, decision)
-    updates = decision.is_valid and decision.updates_posts
-    plan = planned(session, election, found, years, at) if updates else Plan()
+    plan = planned(session, election, found, years, at)
+    if decision.seen and decision.seen != fingerprint(election, found, plan):
+        raise RuleBroken(CHANGED)
+    if not (decision.is_valid and decision.updates_posts):
+        plan = Plan()
     if plan.refusal:
         raise RuleBroken(plan.refusal)
     election.quorum_top, election.quorum_bottom = rules.quorum_top, rules.quorum_bottom

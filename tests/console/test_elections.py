@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -208,6 +209,32 @@ def test_a_recorded_one_cannot_be_opened_to_write_nor_undone_from_the_list_of_ch
     answer = clerk.send(f"/console/people/changes/{change}/undo", on="/console/people/changes")
     assert answer.status_code == 422
     assert "在那份选举记录里撤销" in text(answer)
+
+
+def test_what_was_looked_at_is_what_is_recorded(office):
+    """Somebody changes the draft, or a post, between the look and the word."""
+    path = begin(office.visitor("secretary"), office)
+    clerk = office.visitor("office")
+    clerk.send(f"{path}/edit", **filled(office, path, do="save"))
+    seen = re.search(r'name="seen" value="([0-9a-f]{16})"', clerk.open(f"{path}/check").get_data(as_text=True))[1]
+    _me, _branch, members = secretary(office)
+    office.visitor("secretary").send(
+        f"{path}/edit", **filled(office, path, do="save", **{"who-0": str(members[1].id)})
+    )
+    answer = record(clerk, path, seen=seen)
+    assert answer.status_code == 422
+    assert "请照现在的再核对一遍" in text(answer)
+    assert f"任职 {members[1].name}" in text(answer)
+    again = re.search(r'name="seen" value="([0-9a-f]{16})"', answer.get_data(as_text=True))[1]
+    assert record(clerk, path, seen=again).status_code == 302
+
+
+def test_a_draft_of_that_day_is_gone_on_with(office):
+    visitor = office.visitor("secretary")
+    first = begin(visitor, office)
+    office.clock.at += timedelta(minutes=5)
+    assert begin(visitor, office) == first
+    assert "已有一份草稿，接着填" in text(visitor.open("/console/elections"))
 
 
 def test_an_office_sets_it_aside_with_a_reason_and_the_old_secretary_is_back(office):

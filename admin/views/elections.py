@@ -19,6 +19,7 @@ from services import figures, scope
 from services.membership import election_checks, election_lists, elections
 from services.membership.election_lists import Standing
 from services.membership.election_rules import Rules, Verdict
+from services.organisation import branch_history
 
 
 def register(pages: Blueprint, console: Console) -> None:
@@ -70,11 +71,12 @@ def _shown(session: Session, election_id: int, wrong: Wrong | None = None) -> st
     is_own = bool(seen.roles & ELECTIONS_WRITE.roles) and seen.groups_branch(found.branch)
     is_whole = not found.is_draft or not election_checks.problems(found)
     verdict = elections.verdict(found, Rules.of(found)) if is_whole else None
+    then = found.branch_id, found.held_on
     return render_template(
         "console/election.html", election=found, standing=Standing.of(found), turnouts=by_turnout(found),
-        elected=_elected(found, verdict), verdict=verdict, rules=Rules.of(found), counts=election_checks.counts(found),
-        wrong=wrong or Wrong("", "", ""),
-        typed=request.form, may_write=is_own and found.is_draft,
+        called=branch_history.names_on(session, [then]).get(then, found.branch.name), verdict=verdict,
+        elected=_elected(found, verdict), rules=Rules.of(found), counts=election_checks.counts(found),
+        wrong=wrong or Wrong("", "", ""), typed=request.form, may_write=is_own and found.is_draft,
         may_set_aside=is_own and bool(seen.roles & ELECTIONS_SET_ASIDE.roles)
         and not (found.is_draft or found.is_set_aside),
     )  # fmt: skip

@@ -67,9 +67,10 @@ from models import (
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
 from services import audit, figures, scope
-from services.membership import claims, elections, people, roll, roster
+from services.membership import claims, election_drafts, elections, people, roll, roster
+from services.membership.election_drafts import Row, Typed
 from services.membership.election_rules import Rules
-from services.membership.elections import Decision, Row, Typed
+from services.membership.elections import Decision
 from services.organisation import branch_history, branches, coverage, liaison, lifecycle, organisations
 from services.sending import campaigns, digests, fates, outbox, pace, quotas
 from services.sending.burden import Week
@@ -546,10 +547,10 @@ def test_of_many_who_record_an_election_at_once_one_wins(house):
         other = next(each for each in people.members_of(session, branch.id, on) if each.id != who)
         drafts = []
         for number in (1, 2):
-            draft = elections.begin(session, branch, ElectionKind.RENEWAL, on, "", Rules(), AT, by=1)
+            draft = election_drafts.begin(session, branch, ElectionKind.RENEWAL, on, "", Rules(), AT, by=1)
             row = Row(other.id, other.name, False, Seat.SECRETARY, Role.SECRETARY, None, draft.due)
             typed = Typed(draft.kind, on, returned=draft.due, seats={Seat.SECRETARY: 1}, rows=(row,))
-            elections.write(session, draft, typed)
+            election_drafts.write(session, draft, typed)
             # Out of the way of the next, which would else be the same one.
             draft.held_on = on - timedelta(days=number)
             session.flush()
@@ -559,7 +560,7 @@ def test_of_many_who_record_an_election_at_once_one_wins(house):
     def record(number: int) -> str:
         try:
             with house.database.transaction() as session:
-                draft = elections.whole(session, number)
+                draft = election_drafts.whole(session, number)
                 elections.record(session, draft, Decision(True, ""), Rules(), 3, AT, by=1)
         except (RuleBroken, DatabaseError) as error:
             return str(error)
@@ -573,7 +574,7 @@ def test_of_many_who_record_an_election_at_once_one_wins(house):
     assert count(house, Election, Election.counts_on.is_not(None)) == 1
     with house.database.transaction() as session:
         number = session.scalar(sa.select(Election.id).where(Election.counts_on.is_not(None)))
-        elections.set_aside(session, elections.whole(session, number), "计票有误，重新登记", AT, by=1)
+        elections.set_aside(session, election_drafts.whole(session, number), "计票有误，重新登记", AT, by=1)
         assert people.holders(session, Role.SECRETARY, on, branch_id=branch.id) == [who]
     with house.database.transaction() as session, pytest.raises(DatabaseError):
         session.execute(sa.update(Election).values(state="valid", present=0, issued=0, returned=0, counts_on=on))

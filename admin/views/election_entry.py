@@ -17,7 +17,7 @@ from errors import Misunderstood, NotFound, RuleBroken
 from models import Election, ElectionKind, Turnout
 from services import scope
 from services.fields import Fields
-from services.membership import election_checks, election_forms, elections, roll
+from services.membership import election_checks, election_drafts, election_forms, elections, roll
 from services.membership.election_posts import Plan
 from services.membership.election_rules import Rules
 from services.membership.elections import Decision
@@ -36,7 +36,7 @@ def register(pages: Blueprint, console: Console) -> None:
 
 def _own(session: Session, election_id: int) -> Election:
     """One that is theirs to write. Raises NotFound."""
-    return elections.whole(session, scope.election(session, visitor().scope, election_id, own=True))
+    return election_drafts.whole(session, scope.election(session, visitor().scope, election_id, own=True))
 
 
 def _rules(console: Console) -> Rules:
@@ -78,7 +78,9 @@ def _beginning(pages: Blueprint, console: Console) -> None:
                 branch = checked(fields.wrong, "branch", lambda: roll.branch_called(session, me.scope, called))
                 if fields.wrong or branch is None or kind is None:
                     return form(fields.said, fields.wrong), 422
-                begun = elections.begin(session, branch, kind, held_on, place, _rules(console), now, by=me.person_id)
+                begun = election_drafts.begin(
+                    session, branch, kind, held_on, place, _rules(console), now, by=me.person_id
+                )
         except RuleBroken as error:
             return form(fields.said, {"branch": str(error)}), 422
         if begun.written_at != now:
@@ -119,7 +121,7 @@ def _filling(pages: Blueprint, console: Console) -> None:
                 if typed is None:
                     return form(found, request.form, read.wrong), 422
                 moves = typed.held_on != found.held_on
-                elections.write(session, found, typed)
+                election_drafts.write(session, found, typed)
         except RuleBroken as error:
             with console.database.reading() as session:
                 found = _own(session, election_id)
@@ -202,7 +204,7 @@ def _discarding(pages: Blueprint, console: Console) -> None:
         me = visitor()
         try:
             with console.database.transaction() as session:
-                elections.discard(session, _own(session, election_id), console.now(), by=me.person_id)
+                election_drafts.discard(session, _own(session, election_id), console.now(), by=me.person_id)
         except RuleBroken as error:
             flash(str(error))
             return _to("election", election_id)

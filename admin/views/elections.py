@@ -16,7 +16,7 @@ from admin.views.roll import said
 from errors import Misunderstood, RuleBroken
 from models import Election, Turnout
 from services import figures, scope
-from services.membership import election_checks, election_lists, elections
+from services.membership import election_checks, election_drafts, election_lists, elections
 from services.membership.election_lists import Standing
 from services.membership.election_rules import Rules, Verdict
 from services.organisation import branch_history
@@ -51,7 +51,7 @@ def register(pages: Blueprint, console: Console) -> None:
         me, now = visitor(), console.now()
         try:
             with console.database.transaction() as session:
-                found = elections.whole(session, scope.election(session, me.scope, election_id, own=True))
+                found = election_drafts.whole(session, scope.election(session, me.scope, election_id, own=True))
                 keeps = said("keep") == "yes"
                 elections.set_aside(session, found, said("why"), now, by=me.person_id, keeps_posts=keeps)
         except (Misunderstood, RuleBroken) as error:
@@ -67,7 +67,7 @@ def _standing() -> Standing | None:
 
 def _shown(session: Session, election_id: int, wrong: Wrong | None = None) -> str:
     seen = visitor().scope
-    found = elections.whole(session, scope.election(session, seen, election_id))
+    found = election_drafts.whole(session, scope.election(session, seen, election_id))
     is_own = bool(seen.roles & ELECTIONS_WRITE.roles) and seen.groups_branch(found.branch)
     is_whole = not found.is_draft or not election_checks.problems(found)
     verdict = elections.verdict(found, Rules.of(found)) if is_whole else None

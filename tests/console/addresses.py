@@ -31,7 +31,7 @@ from models import (
     Township,
     Village,
 )
-from services.membership import elections
+from services.membership import election_drafts
 from services.membership.election_rules import Rules
 from services.organisation import pictures
 from tests.console import brought, sent
@@ -73,7 +73,7 @@ def _election(office: Office) -> None:
     with office.database.transaction() as session:
         branch = session.scalars(sa.select(Branch).order_by(Branch.id).limit(1)).one()
         at, kind = office.clock.at, ElectionKind.RENEWAL
-        elections.begin(session, branch, kind, beijing_date(at), "", Rules(), at, by=1)
+        election_drafts.begin(session, branch, kind, beijing_date(at), "", Rules(), at, by=1)
 
 
 def _examples(session: Session) -> dict[str, object]:

@@ -170,6 +170,28 @@ class Privacy(Part):
     consultation_days: int = Field(365, ge=30, le=3650)
 
 
+class Elections(Part):
+    """By what a committee's election is judged (services/membership/election_rules.py)."""
+
+    quorum: str = "4/5"
+    majority_of: Literal["due", "present"] = "due"
+    term_years: int = Field(3, ge=1, le=5)
+
+    @field_validator("quorum")
+    @classmethod
+    def _quorum(cls, value: str) -> str:
+        found = re.fullmatch(r"([1-9]\d?)/([1-9]\d?)", value)
+        if found is None or int(found[1]) > int(found[2]):
+            raise ValueError("应为不大于一的分数，例如 4/5")
+        return value
+
+    @property
+    def quorum_parts(self) -> tuple[int, int]:
+        """How many of how many have to be there."""
+        top, _, bottom = self.quorum.partition("/")
+        return int(top), int(bottom)
+
+
 class Settings(Part):
     server: Server = Server()
     wechat: WeChat = WeChat()
@@ -180,6 +202,7 @@ class Settings(Part):
     study_day: StudyDay = StudyDay()
     sending: Sending = Sending()
     privacy: Privacy = Privacy()
+    elections: Elections = Elections()
 
 
 EXAMPLES = {

@@ -50,6 +50,10 @@ ACTS = {
     "case.read": "查看咨询内容",
     "case.refused": "越权查咨询",
     "console.refused": "越权访问页面",
+    "election.discard": "删除选举草稿",
+    "election.draft": "登记选举",
+    "election.record": "选举记录存档",
+    "election.set_aside": "撤销选举记录",
     "export": "导出",
     "export.unmasked": "导出（未遮蔽）",
     "gathering.move": "活动改期",
@@ -146,7 +150,7 @@ GROUPS = {
             act
             for act in ACTS
             if act.startswith(
-                ("branch.", "brand.", "organisation.", "party_group.", "point.", "station.", "village.")
+                ("branch.", "brand.", "election.", "organisation.", "party_group.", "point.", "station.", "village.")
             )
         ),
     ),
@@ -164,8 +168,9 @@ GROUPS = {
 #: What entries are about: the word before the colon. Others stand as they are.
 SUBJECTS = {
     "account": "账号", "audience": "名单", "branch": "支部", "broadcast": "群发", "case": "咨询", "county": "县区",
-    "gathering": "活动", "import": "导入", "list": "列表", "openid": "微信", "organisation": "组织", "person": "人员",
-    "point": "联络点", "rule": "规则", "station": "服务站", "story": "故事", "township": "乡镇", "village": "村",
+    "election": "选举记录", "gathering": "活动", "import": "导入", "list": "列表", "openid": "微信",
+    "organisation": "组织", "person": "人员", "point": "联络点", "rule": "规则", "station": "服务站", "story": "故事",
+    "township": "乡镇", "village": "村",
 }  # fmt: skip
 #: An openid is personal data: enough is shown to tell two apart.
 OPENID = "openid:"

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from admin import acts, showing
 from clock import beijing_date
-from services.membership import claim_lists, duplicates, roster
+from services.membership import claim_lists, duplicates, election_lists, roster
 from services.organisation import branches
 from services.organisation.branch_history import CITY
 from services.sending import delivery_report
@@ -190,6 +190,17 @@ def _imports(_of: Reading, rows: Sequence[Any]) -> list[Cells]:
     ]  # fmt: skip
 
 
+def _elections(_of: Reading, rows: Sequence[Any]) -> list[Cells]:
+    return [
+        (
+            e.held_on, e.branch.name, e.branch.county.name if e.branch.county else CITY, e.kind.label, e.round,
+            election_lists.Standing.of(e).label, e.due, e.present, e.issued, e.returned, e.spoiled,
+            election_lists.elected(e), e.reason, e.set_aside_reason,
+        )
+        for (e, *_) in rows
+    ]  # fmt: skip
+
+
 #: Page → what it exports.
 LISTS: dict[str, Listing] = {
     "console.people": Listing(
@@ -230,6 +241,12 @@ LISTS: dict[str, Listing] = {
     ),
     "console.terms": Listing(
         "任期", ("届满日", "超期", "姓名", "职务", "支部", "县（市）区"), (14, 10, 14, 24, 44, 14), _terms
+    ),
+    "console.elections": Listing(
+        "选举记录",
+        ("日期", "支部", "县（市）区", "类别", "第几次投票", "状态", "应到会", "实到会", "发出选票",
+         "收回选票", "无效票", "当选", "说明", "撤销原因"),
+        (14, 44, 14, 14, 10, 16, 8, 8, 10, 10, 8, 50, 30, 30), _elections,
     ),
     "console.claims": Listing(
         "绑定核实",

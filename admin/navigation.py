@@ -41,6 +41,11 @@ ROLL = Section("console.people", "人员", OFFICES | {Role.SECRETARY}, "人员")
 #: Posts and edited names: the offices.
 ROLL_OFFICE = Section("console.people", "人员", OFFICES, "人员")
 TERMS = Section("console.terms", "任期", OFFICES | {Role.AUDITOR}, "人员")
+#: What is kept of a committee's election; the auditor reads.
+ELECTIONS = Section("console.elections", "选举", OFFICES | {Role.SECRETARY, Role.AUDITOR}, "组织")
+ELECTIONS_WRITE = Section("console.elections", "选举", OFFICES | {Role.SECRETARY}, "组织")
+#: Taking back what is recorded, with a reason.
+ELECTIONS_SET_ASIDE = Section("console.elections", "选举", OFFICES, "组织")
 CLAIMS = Section("console.claims", "绑定核实", OFFICES | {Role.AUDITOR}, "人员")
 CLAIMS_DECIDE = Section("console.claims", "绑定核实", OFFICES, "人员")
 DUPLICATES = Section("console.duplicates", "重复人员", OFFICES | {Role.AUDITOR}, "人员")
@@ -79,7 +84,7 @@ MINE = Section("console.mine", "", frozenset())
 
 SECTIONS = (
     TODAY, SEARCH, BROADCASTS, CASES, GATHERINGS, FIGURES, IMPORTS, BRANCHES, TREE, STATIONS, COVERAGE, BRANDS,
-    PEOPLE, TERMS, CLAIMS, DUPLICATES, ACCOUNTS, AUDIT, TASKS, TEMPLATES, RULES,
+    ELECTIONS, PEOPLE, TERMS, CLAIMS, DUPLICATES, ACCOUNTS, AUDIT, TASKS, TEMPLATES, RULES,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from clock import at_beijing, beijing_date
-from demo import roll
+from demo import elections, roll
 from models import (
     Affiliation,
     Attendance,
@@ -76,6 +76,7 @@ def write_history(database: Database, calendar: Calendar, *, at: datetime, seed:
         _notify(session, rng, [held_on for held_on, *_ in days][-NOTICES:])
         _ask(session, rng, today)
         roll.write(session, at)
+        elections.write(session, at, today)
         return marks
 
 

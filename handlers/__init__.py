@@ -11,6 +11,7 @@ from handlers import (
     consultations,
     digest,
     drill,
+    elections,
     following,
     gatherings,
     guide,
@@ -26,7 +27,7 @@ from handlers.context import Context
 
 #: Every topic, in the order in which 帮助 lists them.
 TOPICS = (
-    following, binding, gatherings, telling, mine, preferences, digest, consultations, stations, cases, broadcasts,
+    following, binding, gatherings, telling, elections, mine, preferences, digest, consultations, stations, cases, broadcasts,
     broadcast_report, media, results, scanning, guide,
 )  # fmt: skip
 

@@ -16,6 +16,16 @@ from models.consultations import (
     Wish,
 )
 from models.database import Database
+from models.elections import (
+    Candidate,
+    Election,
+    ElectionKind,
+    ElectionState,
+    Electorate,
+    Seat,
+    Turnout,
+    Voter,
+)
 from models.gatherings import Attendance, Gathering, GatheringState, Presence, Purpose, SpecialDay, Via
 from models.grassroots import BrandStory, LiaisonPoint, PartyGroup, PartyGroupMember, StoryKind, Township, Village
 from models.imports import Import, ImportKind, ImportPart, ImportState
@@ -75,6 +85,7 @@ __all__ = [
     "BroadcastState",
     "Campaign",
     "CampaignState",
+    "Candidate",
     "CaseNumber",
     "CaseState",
     "CaseStep",
@@ -94,6 +105,10 @@ __all__ = [
     "Due",
     "DueState",
     "Duty",
+    "Election",
+    "ElectionKind",
+    "ElectionState",
+    "Electorate",
     "Flow",
     "Follower",
     "Gathering",
@@ -136,6 +151,7 @@ __all__ = [
     "SavedAudience",
     "ScanLogin",
     "ScanState",
+    "Seat",
     "SendState",
     "SpecialDay",
     "Station",
@@ -146,12 +162,14 @@ __all__ = [
     "TemplateKind",
     "Topic",
     "Township",
+    "Turnout",
     "Unit",
     "Unreadable",
     "Urgency",
     "Vault",
     "Via",
     "Village",
+    "Voter",
     "Wish",
     "among",
     "dialect_of",

@@ -67,6 +67,7 @@ class ChangeKind(Labelled):
     APPOINTED = "appointed", "任职"
     EXTENDED = "extended", "改任期"
     ENDED = "ended", "免职"
+    ELECTED = "elected", "选举"
     MERGED = "merged", "合并重复"
 
 

@@ -112,6 +112,16 @@ class Fields:
             self.wrong[name] = f"{what}没看懂，请写成小数，例如 34.747。"
             return 0.0
 
+    def count(self, name: str, what: str, most: int) -> int | None:
+        """A whole number from nothing on, in whatever digits; None where nothing was typed, or nothing that counts."""
+        plain = unicodedata.normalize("NFKC", clean(self.said.get(name, "")))
+        if not plain:
+            return None
+        if not (plain.isascii() and plain.isdecimal()) or len(plain) > len(str(most)) or int(plain) > most:
+            self.wrong[name] = f"{what}请写 0–{most} 的整数。"
+            return None
+        return int(plain)
+
     def mobile(self, name: str) -> str:
         """A Chinese mobile number in its eleven digits."""
         try:

@@ -21,6 +21,7 @@ from models import (
     CaseState,
     Consultation,
     County,
+    Election,
     Gathering,
     Import,
     Merged,
@@ -122,6 +123,16 @@ class Scope:
         if self.is_city:
             return sa.true()
         return Gathering.branch_id.in_(sa.select(Branch.id).where(self.branches))
+
+    @property
+    def elections(self) -> Condition:
+        """Records of the branches that one sees as their secretary or office; a lawyer's station opens none."""
+        return sa.true() if self.is_city else self.own_elections
+
+    @property
+    def own_elections(self) -> Condition:
+        """Those that are theirs to write; setting one aside is the offices'."""
+        return Election.branch_id.in_(sa.select(Branch.id).where(self.own_branches))
 
     @property
     def cases(self) -> Condition:
@@ -339,6 +350,12 @@ def brought(session: Session, scope: Scope, import_id: int) -> Import:
 def gathering(session: Session, scope: Scope, gathering_id: int) -> Gathering:
     """Raises NotFound."""
     return one(session.scalar(sa.select(Gathering).where(Gathering.id == gathering_id, scope.gatherings)))
+
+
+def election(session: Session, scope: Scope, election_id: int, *, own: bool = False) -> int:
+    """The number of a record that they may see, or write. Raises NotFound."""
+    which = scope.own_elections if own else scope.elections
+    return one(session.scalar(sa.select(Election.id).where(Election.id == election_id, which)))
 
 
 def one(found: T | None) -> T:

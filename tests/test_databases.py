@@ -45,6 +45,8 @@ from models import (
     ClaimState,
     Consultation,
     Database,
+    Election,
+    ElectionKind,
     Follower,
     InboxMessage,
     LiaisonPoint,
@@ -56,6 +58,7 @@ from models import (
     Post,
     Quota,
     Role,
+    Seat,
     SendState,
     Topic,
     Vault,
@@ -64,7 +67,10 @@ from models import (
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
 from services import audit, figures, scope
-from services.membership import claims, roll, roster
+from services.membership import claims, election_drafts, elections, people, roll, roster
+from services.membership.election_drafts import Row, Typed
+from services.membership.election_rules import Rules
+from services.membership.elections import Decision
 from services.organisation import branch_history, branches, coverage, liaison, lifecycle, organisations
 from services.sending import campaigns, digests, fates, outbox, pace, quotas
 from services.sending.burden import Week
@@ -530,3 +536,45 @@ def test_two_desks_at_once_do_not_give_somebody_two_main_branches(house):
     belongs = Affiliation.person_id == person, Affiliation.until_on.is_(None)
     assert count(house, Affiliation, *belongs) == 4
     assert count(house, Affiliation, *belongs, Affiliation.is_main) == 1
+
+
+def test_of_many_who_record_an_election_at_once_one_wins(house):
+    """F028: two drafts of one day, and each of them by two desks; the branch has one secretary afterwards."""
+    on = beijing_date(AT)
+    with house.database.transaction() as session:
+        led = session.scalars(sa.select(Post).where(Post.role == Role.SECRETARY).order_by(Post.id.desc())).first()
+        branch, who = session.get_one(Branch, led.branch_id), led.person_id
+        other = next(each for each in people.members_of(session, branch.id, on) if each.id != who)
+        drafts = []
+        for number in (1, 2):
+            draft = election_drafts.begin(session, branch, ElectionKind.RENEWAL, on, "", Rules(), AT, by=1)
+            row = Row(other.id, other.name, False, Seat.SECRETARY, Role.SECRETARY, None, draft.due)
+            typed = Typed(draft.kind, on, returned=draft.due, seats={Seat.SECRETARY: 1}, rows=(row,))
+            election_drafts.write(session, draft, typed)
+            # Out of the way of the next, which would else be the same one.
+            draft.held_on = on - timedelta(days=number)
+            session.flush()
+            drafts.append(draft.id)
+        session.execute(sa.update(Election).where(Election.id.in_(drafts)).values(held_on=on))
+
+    def record(number: int) -> str:
+        try:
+            with house.database.transaction() as session:
+                draft = election_drafts.whole(session, number)
+                elections.record(session, draft, Decision(True, ""), Rules(), 3, AT, by=1)
+        except (RuleBroken, DatabaseError) as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(record, drafts * 2))
+    assert said.count("") == 1, said
+    secretary = Post.branch_id == branch.id, Post.role == Role.SECRETARY, Post.until_on.is_(None)
+    assert count(house, Post, *secretary) == 1
+    assert count(house, Election, Election.counts_on.is_not(None)) == 1
+    with house.database.transaction() as session:
+        number = session.scalar(sa.select(Election.id).where(Election.counts_on.is_not(None)))
+        elections.set_aside(session, election_drafts.whole(session, number), "计票有误，重新登记", AT, by=1)
+        assert people.holders(session, Role.SECRETARY, on, branch_id=branch.id) == [who]
+    with house.database.transaction() as session, pytest.raises(DatabaseError):
+        session.execute(sa.update(Election).values(state="valid", present=0, issued=0, returned=0, counts_on=on))

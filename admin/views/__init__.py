@@ -15,6 +15,8 @@ from admin.views import (
     coverage,
     drafting,
     duplicates,
+    election_entry,
+    elections,
     exports,
     figures,
     gatherings,
@@ -40,7 +42,7 @@ from admin.views import (
 from admin.views.context import Console
 
 PAGES = (
-    today, search, organisations, branches, lifecycle, party_groups, people, roll, claims, terms, duplicates,
+    today, search, organisations, branches, lifecycle, party_groups, people, roll, claims, terms, duplicates, elections, election_entry,
     stations, station_keeping, pictures, coverage, brands, imports, exports, cases, broadcasts, drafting, sending, reports,
     gatherings, figures, tasks, audit, accounts, templates, rules, mine,
 )  # fmt: skip

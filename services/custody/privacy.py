@@ -50,7 +50,7 @@ OPENIDS = frozenset({"openid", "scan_openid", "used_by"})
 ACTED = frozenset(
     {
         "author_id", "decided_by", "by_person_id", "lawyer_id", "saved_by", "made_by", "moved_by", "written_by", "undone_by",
-        "said_by", "applied_by",
+        "said_by", "applied_by", "recorded_by", "set_aside_by",
     }
 )  # fmt: skip
 #: Columns that say of two entries whether they are one person: the roll's own, of which a person sees the one that is left.

@@ -93,6 +93,7 @@ def kept(privacy: Privacy) -> dict[str, Kept]:
         Kept("台账和统计", STAYS, FIGURES),
         Kept("系统设置", STAYS, SETTINGS),
     )
+    elections = Kept("选举记录（名单、票数、结果）", STAYS, "换届的档案；投票不记名，谁投了什么不在里面")
     trail = Kept("审计", STAYS, "谁看过、改过什么，只增不改")
     entering = Kept("登录记录", f"{SESSION_DAYS} 天", "看账号在哪里用过；登录过的事实在审计里")
     messages = Kept("收到的消息和回复", f"{INBOX_DAYS} 天", "有人投诉时可以查")
@@ -139,6 +140,9 @@ def kept(privacy: Privacy) -> dict[str, Kept]:
         "changes": Kept(
             "名册改动前后的值", f"{UNDO_DAYS} 天", "可以原样撤销；此后只留谁在什么时候办了哪一种改动，不能再撤销"
         ),
+        "elections": elections,
+        "election_voters": elections,
+        "election_candidates": elections,
         "merged_people": Kept("合并过的人员", STAYS, "原来的编号还找得到，合错了可以拆开"),
         "imports": Kept("导入的情况", STAYS, "谁在什么时候导入过什么"),
         "import_parts": Kept("导入的文件", "写入、放弃为止，最多 24 小时", "核对和写入用，加密存放"),

@@ -200,6 +200,16 @@ def _party_groups(two: Two, table: sa.Table, _column: str) -> None:
             two.book.change(table, _key(table, row), {"person_id": two.keep})
 
 
+def _voters(two: Two, table: sa.Table, _column: str) -> None:
+    """Once on a list of voters: the survivor's entry. The counts of what is recorded are the paper's and stay."""
+    mine = {row["election_id"] for row in two.rows(table, "person_id", two.keep)}
+    for row in two.rows(table, "person_id", two.gone):
+        if row["election_id"] in mine:
+            two.book.remove(table, _key(table, row))
+        else:
+            two.book.change(table, _key(table, row), {"person_id": two.keep})
+
+
 RULES: dict[str, Rule] = {
     "accounts.person_id": _accounts,
     "affiliations.person_id": _affiliations,
@@ -217,6 +227,11 @@ RULES: dict[str, Rule] = {
     "changes.person_id": _moves,
     "changes.undone_by": _moves,
     "consultations.lawyer_id": _moves,
+    "election_candidates.person_id": _moves,
+    "election_voters.person_id": _voters,
+    "elections.recorded_by": _moves,
+    "elections.set_aside_by": _moves,
+    "elections.written_by": _moves,
     "flows.person_id": _flows,
     "followers.person_id": _moves,
     "gatherings.moved_by": _moves,

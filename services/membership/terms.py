@@ -62,6 +62,10 @@ class Given:
     since_on: date
     term_ends_on: date | None
 
+    @property
+    def title(self) -> str:
+        return self.role.label if self.duty is None else f"{self.duty.label}委员"
+
 
 def read_term(said: str, since_on: date) -> date | None:
     """The last day of a term; nothing for none. Raises Misunderstood."""
@@ -94,26 +98,30 @@ def appoint(session: Session, person: Person, branch: Branch, given: Given, at: 
         error.about = "duty"
         raise error
     changes.lock(session, person.id)
-    session.execute(_locked(session, branch.id))
-    _refuse_stranger(session, person, branch, given.since_on)
-    _refuse_taken(session, person, branch, given)
+    lock_branch(session, branch.id)
     book = Book(session)
+    says = give(book, person, branch, given)
+    audit.note(session, at, by, "post.appoint", f"person:{person.id}", says)
+    return book.close(ChangeKind.APPOINTED, person.id, says, at, by=by)
+
+
+def give(book: Book, person: Person, branch: Branch, given: Given) -> str:
+    """Write a post down as part of an act, under the locks of `appoint`; returns what was done. Raises RuleBroken."""
+    _refuse_stranger(book.session, person, branch, given.since_on)
+    _refuse_taken(book.session, person, branch, given)
     book.insert(Post, {
         "person_id": person.id, "role": given.role, "branch_id": branch.id, "station_id": None, "county_id": None,
         "since_on": given.since_on, "until_on": None, "term_ends_on": given.term_ends_on, "duty": given.duty,
         "duties": given.duties,
     })  # fmt: skip
-    title = given.role.label if given.duty is None else f"{given.duty.label}委员"
     term = f"，任期至 {given.term_ends_on}" if given.term_ends_on else ""
-    says = f"{given.since_on} 起任{branch.name}{title}{term}"
-    audit.note(session, at, by, "post.appoint", f"person:{person.id}", says)
-    return book.close(ChangeKind.APPOINTED, person.id, says, at, by=by)
+    return f"{given.since_on} 起任{branch.name}{given.title}{term}"
 
 
-def _locked(session: Session, branch_id: int) -> sa.Select[int]:
-    """One branch at a time is given a secretary; on SQLite there is one writer anyway."""
+def lock_branch(session: Session, branch_id: int) -> None:
+    """One at a time gives a branch its secretary; on SQLite there is one writer anyway."""
     question = sa.select(Branch.id).where(Branch.id == branch_id)
-    return question if dialect_of(session) == "sqlite" else question.with_for_update()
+    session.execute(question if dialect_of(session) == "sqlite" else question.with_for_update())
 
 
 def _refuse_stranger(session: Session, person: Person, branch: Branch, on: date) -> None:

@@ -196,13 +196,14 @@ def profile(session: Session, branch: Branch, at: datetime) -> Profile:
         Affiliation.branch_id == branch.id, *people.holds(Affiliation, on)
     )
     members = session.scalar(sa.select(sa.func.count(sa.distinct(belongs.subquery().c.person_id)))) or 0
-    followers = set(
-        session.scalars(sa.select(Follower.person_id).where(Follower.person_id.in_(belongs), Follower.is_subscribed))
-    )
-    led = [person.id for person in secretaries]
-    is_secretary_bound = bool(
-        session.scalar(sa.select(Follower.openid).where(Follower.person_id.in_(led), Follower.is_subscribed).limit(1))
-    )
+    led, is_member = {person.id for person in secretaries}, Follower.person_id.in_(belongs)
+    reached = session.execute(
+        sa.select(Follower.person_id, is_member).where(
+            sa.or_(is_member, Follower.person_id.in_(led)), Follower.is_subscribed
+        )
+    ).all()
+    followers = {person_id for person_id, belongs_here in reached if belongs_here}
+    is_secretary_bound = any(person_id in led for person_id, _belongs in reached)
     station = session.scalar(sa.select(Station).where(Station.branch_id == branch.id).order_by(Station.id).limit(1))
     past, coming = _gatherings(session, branch.id, at)
     items = [

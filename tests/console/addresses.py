@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from clock import beijing_date
 from models import (
     Branch,
     BrandStory,
@@ -12,6 +13,8 @@ from models import (
     BroadcastState,
     Consultation,
     County,
+    Election,
+    ElectionKind,
     Gathering,
     Import,
     LiaisonPoint,
@@ -28,6 +31,8 @@ from models import (
     Township,
     Village,
 )
+from services.membership import election_drafts
+from services.membership.election_rules import Rules
 from services.organisation import pictures
 from tests.console import brought, sent
 from tests.console.conftest import Office
@@ -43,6 +48,7 @@ def of(office: Office) -> dict[str, str]:
     sent.ensure(office)
     _picture(office)
     brought.ensure(office)
+    _election(office)
     with office.database.reading() as session:
         examples = _examples(session)
     rules = [rule for rule in office.app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
@@ -60,6 +66,14 @@ def _picture(office: Office) -> None:
         station = session.scalar(sa.select(sa.func.min(Station.id)))
         if not pictures.of(session, PictureOf.STATION, station):
             pictures.add(session, PictureOf.STATION, station, photo(), "服务站大门", office.clock.at, by=None)
+
+
+def _election(office: Office) -> None:
+    """A draft that waits."""
+    with office.database.transaction() as session:
+        branch = session.scalars(sa.select(Branch).order_by(Branch.id).limit(1)).one()
+        at, kind = office.clock.at, ElectionKind.RENEWAL
+        election_drafts.begin(session, branch, kind, beijing_date(at), "", Rules(), at, by=1)
 
 
 def _examples(session: Session) -> dict[str, object]:
@@ -87,6 +101,7 @@ def _examples(session: Session) -> dict[str, object]:
         "story_id": session.scalar(sa.select(sa.func.min(BrandStory.id))),
         "organisation_id": session.scalar(sa.select(sa.func.min(Organisation.id))),
         "group_id": session.scalar(sa.select(sa.func.min(PartyGroup.id))),
+        "election_id": session.scalar(sa.select(sa.func.min(Election.id)).where(Election.state == "draft")),
         "station_id": session.scalar(sa.select(sa.func.min(Station.id))),
         "gathering_id": session.scalar(
             sa.select(Gathering.id).where(Gathering.branch_id == branch_id).order_by(Gathering.held_on).limit(1)

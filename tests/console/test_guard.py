@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from admin import guard
 from admin.navigation import SECTIONS
+from clock import beijing_date
 from models import (
     Affiliation,
     AuditEntry,
@@ -23,6 +24,8 @@ from models import (
     CaseStep,
     Consultation,
     County,
+    Election,
+    ElectionKind,
     Gathering,
     Import,
     LiaisonPoint,
@@ -43,6 +46,8 @@ from models import (
     Wish,
 )
 from services import scope
+from services.membership import election_drafts
+from services.membership.election_rules import Rules
 from services.organisation import pictures
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
@@ -98,6 +103,8 @@ def office(office):
         )  # fmt: skip
         far = sa.select(Branch.id).join(County, County.id == Branch.county_id).where(County.name == ELSEWHERE)
         session.add(PartyGroup(branch_id=session.scalar(far.limit(1)), name="外县党小组"))
+        branch = session.get_one(Branch, session.scalar(far.limit(1)))
+        election_drafts.begin(session, branch, ElectionKind.RENEWAL, beijing_date(at), "", Rules(), at, by=1)
         elsewhere = sa.select(Station.id).join(County).where(County.name == ELSEWHERE).limit(1)
         pictures.add(session, PictureOf.STATION, session.scalar(elsewhere), photo(), "外县的门", at, by=None)
     brought.send(office, brought.HEAD + "外县人,19900000000,外县支部,2020-01-01,\n", name="外县的名册.csv")
@@ -126,6 +133,7 @@ def foreign(office) -> dict[str, object]:
             "story_id": one(BrandStory.id, (County, County.id == BrandStory.county_id)),
             "organisation_id": one(Organisation.id, (County, County.id == Organisation.county_id)),
             "group_id": one(PartyGroup.id, (Branch, Branch.id == PartyGroup.branch_id), county),
+            "election_id": one(Election.id, (Branch, Branch.id == Election.branch_id), county),
             "person_id": person_of(session, ELSEWHERE),
             "station_id": station,
             "picture_id": shown.id,

@@ -17,6 +17,8 @@ from models import (
     CaseState,
     Consultation,
     Direction,
+    Election,
+    ElectionState,
     Flow,
     Gathering,
     Outgoing,
@@ -27,8 +29,9 @@ from models import (
 from services import scope
 from services.consulting import consultations
 from services.meetings import rhythm
-from services.membership import claim_lists, duplicates, terms
+from services.membership import claim_lists, duplicates, election_checks, election_drafts, elections, terms
 from services.membership.duplicates import Likeness
+from services.membership.election_rules import Rules
 
 AT = parse_instant("2026-11-27T09:00")
 
@@ -92,3 +95,21 @@ def test_an_office_finds_terms_flows_claims_and_somebody_entered_twice(past):
         assert [duplicates.STRONGEST[place] for *_pair, place in found].count(Likeness.PHONE) == 2
         phones = session.scalars(sa.select(BindingClaim.phone)).all()
     assert all(each.startswith("1990000") for each in phones)
+
+
+def test_its_elections_say_what_the_rules_say_and_whose_posts_there_are(past):
+    database, _marks = past
+    with database.reading() as session:
+        records = [election_drafts.whole(session, each) for each in session.scalars(sa.select(Election.id))]
+        assert {each.state for each in records} == set(ElectionState)
+        for each in records:
+            if each.is_draft:
+                continue
+            verdict = elections.verdict(each, Rules.of(each))
+            said = [place for place, one in enumerate(each.candidates) if one.is_elected]
+            assert each.state is ElectionState.INVALID or said == sorted(verdict.elected)
+            assert bool(verdict.void) == (each.state is ElectionState.INVALID)
+            assert verdict.needs_no_reason == (each.state is ElectionState.VALID)
+            assert each.state is ElectionState.INVALID or election_checks.problems(each) == []
+        led = sa.select(Post.branch_id).where(Post.role == Role.SECRETARY, Post.term_ends_on.is_not(None))
+        assert {each.branch_id for each in records if not each.is_draft} == set(session.scalars(led))

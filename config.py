@@ -171,7 +171,7 @@ class Privacy(Part):
 
 
 class Elections(Part):
-    """By what a committee's election is judged (services/membership/election_rules.py)."""
+    """By what a committee's election is judged (services/elections/rules.py)."""
 
     quorum: str = "4/5"
     majority_of: Literal["due", "present"] = "due"

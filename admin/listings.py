@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from admin import acts, showing
 from clock import beijing_date
-from services.membership import claim_lists, duplicates, election_lists, roster
+from services.elections import lists
+from services.membership import claim_lists, duplicates, roster
 from services.organisation import branches
 from services.organisation.branch_history import CITY
 from services.sending import delivery_report
@@ -194,8 +195,8 @@ def _elections(_of: Reading, rows: Sequence[Any]) -> list[Cells]:
     return [
         (
             e.held_on, e.branch.name, e.branch.county.name if e.branch.county else CITY, e.kind.label, e.round,
-            election_lists.Standing.of(e).label, e.due, e.present, e.issued, e.returned, e.spoiled,
-            election_lists.elected(e), e.reason, e.set_aside_reason,
+            lists.Standing.of(e).label, e.due, e.present, e.issued, e.returned, e.spoiled,
+            lists.elected(e), e.reason, e.set_aside_reason,
         )
         for (e, *_) in rows
     ]  # fmt: skip

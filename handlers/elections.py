@@ -10,7 +10,7 @@ from bot.turn import Turn
 from handlers.access import for_posts
 from handlers.context import house
 from models import Branch, Election, Post, Role
-from services.membership import election_lists
+from services.elections import lists
 
 topic = Router()
 
@@ -25,7 +25,7 @@ def latest(turn: Turn, posts: list[Post]) -> Reply:
 
 def _last(session: Session, post: Post) -> str:
     name = session.get_one(Branch, post.branch_id).name
-    found = election_lists.of_branch(session, post.branch_id or 0)
+    found = lists.of_branch(session, post.branch_id or 0)
     ends = f"\n书记任期至 {post.term_ends_on}。" if post.term_ends_on else ""
     return f"{name}{_said(found[0]) if found else '还没有选举记录。'}{ends}"
 
@@ -33,5 +33,5 @@ def _last(session: Session, post: Post) -> str:
 def _said(election: Election) -> str:
     if election.is_draft:
         return f" {election.held_on} 的{election.kind.label}还是草稿，没有存档。"
-    elected = election_lists.elected(election) or "没有"
+    elected = lists.elected(election) or "没有"
     return f" {election.held_on} {election.kind.label}：{election.state.label}\n当选：{elected}"

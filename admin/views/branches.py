@@ -10,7 +10,8 @@ from admin.navigation import BRANCHES, ELECTIONS, ELECTIONS_WRITE, GROUPING, KEE
 from admin.views.context import Console
 from models import BranchKind
 from services import figures, scope
-from services.membership import election_lists, flows, terms
+from services.elections import lists
+from services.membership import flows, terms
 from services.organisation import branch_history, branches, organisations, party_groups
 
 DISSOLVED, NO_SECRETARY = "dissolved", "secretary"
@@ -53,7 +54,7 @@ def register(pages: Blueprint, console: Console) -> None:
                 may_keep=seen.keeps_branch(found) and bool(seen.roles & KEEPING.roles),
                 may_group=seen.groups_branch(found) and bool(seen.roles & GROUPING.roles),
                 may_see_elections=shows, may_elect=shows and is_own and bool(seen.roles & ELECTIONS_WRITE.roles),
-                elections=election_lists.of_branch(session, branch_id) if shows else [],
+                elections=lists.of_branch(session, branch_id) if shows else [],
                 posts=terms.of_branch(session, branch_id, seen.on), mobile=flows.of_branch(session, branch_id, seen.on),
             )  # fmt: skip
 

@@ -16,11 +16,12 @@ from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
 from models import Election, ElectionKind, Turnout
 from services import scope
+from services.elections import checks, drafts, forms, records
+from services.elections.posts import Plan
+from services.elections.records import Decision
+from services.elections.rules import Rules
 from services.fields import Fields
-from services.membership import election_checks, election_drafts, election_forms, elections, roll
-from services.membership.election_posts import Plan
-from services.membership.election_rules import Rules
-from services.membership.elections import Decision
+from services.membership import roll
 
 Answer = Response | str | tuple[str, int]
 #: How many rows for candidates another press gives.
@@ -36,7 +37,7 @@ def register(pages: Blueprint, console: Console) -> None:
 
 def _own(session: Session, election_id: int) -> Election:
     """One that is theirs to write. Raises NotFound."""
-    return election_drafts.whole(session, scope.election(session, visitor().scope, election_id, own=True))
+    return drafts.whole(session, scope.election(session, visitor().scope, election_id, own=True))
 
 
 def _rules(console: Console) -> Rules:
@@ -71,16 +72,14 @@ def _beginning(pages: Blueprint, console: Console) -> None:
         fields = Fields({name: said(name) for name in ("branch", "kind", "held_on", "place")})
         kind = fields.chosen("kind", "选举类别", ElectionKind)
         held_on = fields.day("held_on", "选举日期", latest=beijing_date(now))
-        place = fields.line("place", "地点", election_forms.LONGEST_PLACE, needed=False)
+        place = fields.line("place", "地点", forms.LONGEST_PLACE, needed=False)
         try:
             with console.database.transaction() as session:
                 called = fields.said["branch"]
                 branch = checked(fields.wrong, "branch", lambda: roll.branch_called(session, me.scope, called))
                 if fields.wrong or branch is None or kind is None:
                     return form(fields.said, fields.wrong), 422
-                begun = election_drafts.begin(
-                    session, branch, kind, held_on, place, _rules(console), now, by=me.person_id
-                )
+                begun = drafts.begin(session, branch, kind, held_on, place, _rules(console), now, by=me.person_id)
         except RuleBroken as error:
             return form(fields.said, {"branch": str(error)}), 422
         if begun.written_at != now:
@@ -92,9 +91,9 @@ def _filling(pages: Blueprint, console: Console) -> None:
     def form(found: Election, typed: Mapping[str, str], wrong: dict[str, str]) -> str:
         return render_template(
             "console/election_form.html", election=found, typed=typed, wrong=wrong, kinds=list(ElectionKind),
-            turnouts=list(Turnout), standings=election_forms.STANDINGS, other=election_forms.OTHER,
+            turnouts=list(Turnout), standings=forms.STANDINGS, other=forms.OTHER,
             voters=sorted(found.voters, key=lambda voter: (voter.person.name, voter.person_id)),
-            rows=election_forms.rows_in(typed), rules=_rules(console), today=visitor().scope.on,
+            rows=forms.rows_in(typed), rules=_rules(console), today=visitor().scope.on,
         )  # fmt: skip
 
     @pages.get("/elections/<int:election_id>/edit")
@@ -104,7 +103,7 @@ def _filling(pages: Blueprint, console: Console) -> None:
             found = _own(session, election_id)
             if not found.is_draft:
                 return _to("election", election_id)
-            return form(found, election_forms.said_of(found), {})
+            return form(found, forms.said_of(found), {})
 
     @pages.post("/elections/<int:election_id>/edit", endpoint="edit_election_send")
     @section(ELECTIONS_WRITE)
@@ -114,14 +113,14 @@ def _filling(pages: Blueprint, console: Console) -> None:
             with console.database.transaction() as session:
                 found = _own(session, election_id)
                 if said("do") == "more":
-                    more = election_forms.rows_in(request.form) + MORE_ROWS
+                    more = forms.rows_in(request.form) + MORE_ROWS
                     return form(found, {**request.form, "rows": str(more)}, {})
                 names = {voter.person_id: voter.person.name for voter in found.voters}
-                typed, read = election_forms.read(request.form, names, beijing_date(now))
+                typed, read = forms.read(request.form, names, beijing_date(now))
                 if typed is None:
                     return form(found, request.form, read.wrong), 422
                 moves = typed.held_on != found.held_on
-                election_drafts.write(session, found, typed)
+                drafts.write(session, found, typed)
         except RuleBroken as error:
             with console.database.reading() as session:
                 found = _own(session, election_id)
@@ -143,13 +142,13 @@ def _recording(pages: Blueprint, console: Console) -> None:
 
     def sure(session: Session, election_id: int, wrong: dict[str, str]) -> str:
         found = _own(session, election_id)
-        problems = election_checks.problems(found)
-        verdict = None if problems else elections.verdict(found, _rules(console))
-        plan = Plan() if verdict is None else elections.planned(session, found, verdict, years, console.now())
+        problems = checks.problems(found)
+        verdict = None if problems else records.verdict(found, _rules(console))
+        plan = Plan() if verdict is None else records.planned(session, found, verdict, years, console.now())
         return render_template(
             "console/election_check.html", election=found, problems=problems, verdict=verdict, plan=plan,
-            rules=_rules(console), counts=election_checks.counts(found), typed=request.form, wrong=wrong,
-            seen="" if verdict is None else elections.fingerprint(found, verdict, plan),
+            rules=_rules(console), counts=checks.counts(found), typed=request.form, wrong=wrong,
+            seen="" if verdict is None else records.fingerprint(found, verdict, plan),
         )  # fmt: skip
 
     @pages.get("/elections/<int:election_id>/check")
@@ -168,7 +167,7 @@ def _recording(pages: Blueprint, console: Console) -> None:
             with console.database.transaction() as session:
                 found = _own(session, election_id)
                 decision = _decision()
-                elections.record(session, found, decision, _rules(console), years, now, by=me.person_id)
+                records.record(session, found, decision, _rules(console), years, now, by=me.person_id)
                 says = f"已存档：{found.held_on} {found.branch.name}{found.kind.label}，{found.state.label}。"
                 then = scope.of(session, me.person_id, beijing_date(now))
                 is_still_here = bool(then.roles & ELECTIONS.roles) and _is_seen(session, then, election_id)
@@ -204,7 +203,7 @@ def _discarding(pages: Blueprint, console: Console) -> None:
         me = visitor()
         try:
             with console.database.transaction() as session:
-                election_drafts.discard(session, _own(session, election_id), console.now(), by=me.person_id)
+                drafts.discard(session, _own(session, election_id), console.now(), by=me.person_id)
         except RuleBroken as error:
             flash(str(error))
             return _to("election", election_id)

@@ -16,9 +16,9 @@ from admin.views.roll import said
 from errors import Misunderstood, RuleBroken
 from models import Election, Turnout
 from services import figures, scope
-from services.membership import election_checks, election_drafts, election_lists, elections
-from services.membership.election_lists import Standing
-from services.membership.election_rules import Rules, Verdict
+from services.elections import checks, drafts, lists, records
+from services.elections.lists import Standing
+from services.elections.rules import Rules, Verdict
 from services.organisation import branch_history
 
 
@@ -29,7 +29,7 @@ def register(pages: Blueprint, console: Console) -> None:
         seen = visitor().scope
         words, year, standing = request.args.get("q", "").strip()[:64], paging.number_of("year"), _standing()
         county = asked_county()
-        question = election_lists.matching(seen, county, words, year, standing)
+        question = lists.matching(seen, county, words, year, standing)
         with console.database.reading() as session:
             page = paging.page(session, question, "份选举记录")
             rows = session.scalars(question.offset(page.start).limit(paging.SIZE)).all()
@@ -51,9 +51,9 @@ def register(pages: Blueprint, console: Console) -> None:
         me, now = visitor(), console.now()
         try:
             with console.database.transaction() as session:
-                found = election_drafts.whole(session, scope.election(session, me.scope, election_id, own=True))
+                found = drafts.whole(session, scope.election(session, me.scope, election_id, own=True))
                 keeps = said("keep") == "yes"
-                elections.set_aside(session, found, said("why"), now, by=me.person_id, keeps_posts=keeps)
+                records.set_aside(session, found, said("why"), now, by=me.person_id, keeps_posts=keeps)
         except (Misunderstood, RuleBroken) as error:
             with console.database.reading() as session:
                 return _shown(session, election_id, Wrong("aside", str(error), error.about)), 422
@@ -67,15 +67,15 @@ def _standing() -> Standing | None:
 
 def _shown(session: Session, election_id: int, wrong: Wrong | None = None) -> str:
     seen = visitor().scope
-    found = election_drafts.whole(session, scope.election(session, seen, election_id))
+    found = drafts.whole(session, scope.election(session, seen, election_id))
     is_own = bool(seen.roles & ELECTIONS_WRITE.roles) and seen.groups_branch(found.branch)
-    is_whole = not found.is_draft or not election_checks.problems(found)
-    verdict = elections.verdict(found, Rules.of(found)) if is_whole else None
+    is_whole = not found.is_draft or not checks.problems(found)
+    verdict = records.verdict(found, Rules.of(found)) if is_whole else None
     then = found.branch_id, found.held_on
     return render_template(
         "console/election.html", election=found, standing=Standing.of(found), turnouts=by_turnout(found),
         called=branch_history.names_on(session, [then]).get(then, found.branch.name), verdict=verdict,
-        elected=_elected(found, verdict), rules=Rules.of(found), counts=election_checks.counts(found),
+        elected=_elected(found, verdict), rules=Rules.of(found), counts=checks.counts(found),
         wrong=wrong or Wrong("", "", ""), typed=request.form, may_write=is_own and found.is_draft,
         may_set_aside=is_own and bool(seen.roles & ELECTIONS_SET_ASIDE.roles)
         and not (found.is_draft or found.is_set_aside),

@@ -20,7 +20,8 @@ from errors import AssistantError, Misunderstood, NotFound, RuleBroken
 from models import Change, ChangeKind, Direction, Person
 from services import scope
 from services.custody import retention
-from services.membership import changes, elections, flows, roll
+from services.elections import records
+from services.membership import changes, flows, roll
 from services.membership.flows import Elsewhere
 
 Act = Callable[[Session, Person, datetime], Change | None]
@@ -238,7 +239,7 @@ def _mending(pages: Blueprint, console: Console) -> None:
 
 def _undo(session: Session, change: Change, at: datetime, *, by: int) -> None:
     if change.kind is ChangeKind.ELECTED:
-        raise RuleBroken(elections.THERE)
+        raise RuleBroken(records.THERE)
     if change.kind in {ChangeKind.FLOWED, ChangeKind.CAME_BACK}:
         flows.recall(session, change, at)
     changes.undo(session, change, at, by=by)

@@ -31,8 +31,8 @@ from models import (
     Township,
     Village,
 )
-from services.membership import election_drafts
-from services.membership.election_rules import Rules
+from services.elections import drafts
+from services.elections.rules import Rules
 from services.organisation import pictures
 from tests.console import brought, sent
 from tests.console.conftest import Office
@@ -73,7 +73,7 @@ def _election(office: Office) -> None:
     with office.database.transaction() as session:
         branch = session.scalars(sa.select(Branch).order_by(Branch.id).limit(1)).one()
         at, kind = office.clock.at, ElectionKind.RENEWAL
-        election_drafts.begin(session, branch, kind, beijing_date(at), "", Rules(), at, by=1)
+        drafts.begin(session, branch, kind, beijing_date(at), "", Rules(), at, by=1)
 
 
 def _examples(session: Session) -> dict[str, object]:

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from errors import RuleBroken
 from models import AuditEntry, Change, Election, ElectionState, Person, Post, Role, Voter
-from services.membership import election_drafts, elections, people
-from services.membership.election_rules import Rules
-from services.membership.elections import Decision
+from services.elections import drafts, records
+from services.elections.records import Decision
+from services.elections.rules import Rules
+from services.membership import people
 from tests.console.test_pages import text
 
 NEW = "/console/elections/new"
@@ -309,7 +310,7 @@ def test_of_two_who_record_at_once_one_wins(office):
     path = begin(office.visitor("secretary"), office)
     office.visitor("secretary").send(f"{path}/edit", **filled(office, path, do="save"))
     with office.database.transaction() as session:
-        first = election_drafts.whole(session, int(path.rsplit("/", 1)[1]))
+        first = drafts.whole(session, int(path.rsplit("/", 1)[1]))
         first.state, first.recorded_at = ElectionState.DRAFT, None
         twin = Election(
             branch_id=first.branch_id, kind=first.kind, held_on=first.held_on, quorum_top=4, quorum_bottom=5,
@@ -326,8 +327,8 @@ def test_of_two_who_record_at_once_one_wins(office):
     def go(number: int) -> str:
         try:
             with office.database.transaction() as session:
-                found = election_drafts.whole(session, number)
-                elections.record(session, found, Decision(True, ""), Rules(), 3, office.clock.at, by=1)
+                found = drafts.whole(session, number)
+                records.record(session, found, Decision(True, ""), Rules(), 3, office.clock.at, by=1)
         except RuleBroken as error:
             return str(error)
         return ""

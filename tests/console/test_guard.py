@@ -46,8 +46,8 @@ from models import (
     Wish,
 )
 from services import scope
-from services.membership import election_drafts
-from services.membership.election_rules import Rules
+from services.elections import drafts
+from services.elections.rules import Rules
 from services.organisation import pictures
 from services.sending import outbox
 from services.sending.outbox import Letter, Recipient
@@ -104,7 +104,7 @@ def office(office):
         far = sa.select(Branch.id).join(County, County.id == Branch.county_id).where(County.name == ELSEWHERE)
         session.add(PartyGroup(branch_id=session.scalar(far.limit(1)), name="外县党小组"))
         branch = session.get_one(Branch, session.scalar(far.limit(1)))
-        election_drafts.begin(session, branch, ElectionKind.RENEWAL, beijing_date(at), "", Rules(), at, by=1)
+        drafts.begin(session, branch, ElectionKind.RENEWAL, beijing_date(at), "", Rules(), at, by=1)
         elsewhere = sa.select(Station.id).join(County).where(County.name == ELSEWHERE).limit(1)
         pictures.add(session, PictureOf.STATION, session.scalar(elsewhere), photo(), "外县的门", at, by=None)
     brought.send(office, brought.HEAD + "外县人,19900000000,外县支部,2020-01-01,\n", name="外县的名册.csv")

@@ -28,10 +28,11 @@ from models import (
 )
 from services import scope
 from services.consulting import consultations
+from services.elections import checks, drafts
+from services.elections.rules import Rules
 from services.meetings import rhythm
-from services.membership import claim_lists, duplicates, election_checks, election_drafts, elections, terms
+from services.membership import claim_lists, duplicates, terms
 from services.membership.duplicates import Likeness
-from services.membership.election_rules import Rules
 
 AT = parse_instant("2026-11-27T09:00")
 
@@ -100,16 +101,16 @@ def test_an_office_finds_terms_flows_claims_and_somebody_entered_twice(past):
 def test_its_elections_say_what_the_rules_say_and_whose_posts_there_are(past):
     database, _marks = past
     with database.reading() as session:
-        records = [election_drafts.whole(session, each) for each in session.scalars(sa.select(Election.id))]
-        assert {each.state for each in records} == set(ElectionState)
-        for each in records:
+        written = [drafts.whole(session, each) for each in session.scalars(sa.select(Election.id))]
+        assert {each.state for each in written} == set(ElectionState)
+        for each in written:
             if each.is_draft:
                 continue
-            verdict = elections.verdict(each, Rules.of(each))
+            verdict = records.verdict(each, Rules.of(each))
             said = [place for place, one in enumerate(each.candidates) if one.is_elected]
             assert each.state is ElectionState.INVALID or said == sorted(verdict.elected)
             assert bool(verdict.void) == (each.state is ElectionState.INVALID)
             assert verdict.needs_no_reason == (each.state is ElectionState.VALID)
-            assert each.state is ElectionState.INVALID or election_checks.problems(each) == []
+            assert each.state is ElectionState.INVALID or checks.problems(each) == []
         led = sa.select(Post.branch_id).where(Post.role == Role.SECRETARY, Post.term_ends_on.is_not(None))
-        assert {each.branch_id for each in records if not each.is_draft} == set(session.scalars(led))
+        assert {each.branch_id for each in written if not each.is_draft} == set(session.scalars(led))

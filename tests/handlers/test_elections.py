@@ -6,10 +6,10 @@ import sqlalchemy as sa
 
 from clock import beijing_date
 from models import Branch, ElectionKind, Person, Post, Role, Seat
-from services.membership import election_drafts, elections
-from services.membership.election_drafts import Row, Typed
-from services.membership.election_rules import Rules
-from services.membership.elections import Decision
+from services.elections import drafts, records
+from services.elections.drafts import Row, Typed
+from services.elections.records import Decision
+from services.elections.rules import Rules
 from tests.conftest import LOADED_AT
 
 
@@ -24,16 +24,14 @@ def test_a_secretary_reads_the_last_election_of_the_branch(open_house):
             .where(Person.name == "李娜", Post.role == Role.SECRETARY).order_by(Post.id)
         ).first()  # fmt: skip
         branch = session.get_one(Branch, post.branch_id)
-        begun = election_drafts.begin(session, branch, ElectionKind.RENEWAL, on, "", Rules(), LOADED_AT, by=1)
+        begun = drafts.begin(session, branch, ElectionKind.RENEWAL, on, "", Rules(), LOADED_AT, by=1)
         number, many = begun.id, begun.due
     assert "还是草稿" in li_na.says("选举")
     with house.database.transaction() as session:
-        begun = election_drafts.whole(session, number)
+        begun = drafts.whole(session, number)
         row = Row(post.person_id, "李娜", False, Seat.SECRETARY, Role.SECRETARY, None, many)
-        election_drafts.write(
-            session, begun, Typed(begun.kind, on, returned=many, seats={Seat.SECRETARY: 1}, rows=(row,))
-        )
-        elections.record(session, begun, Decision(True, ""), Rules(), 3, LOADED_AT, by=1)
+        drafts.write(session, begun, Typed(begun.kind, on, returned=many, seats={Seat.SECRETARY: 1}, rows=(row,)))
+        records.record(session, begun, Decision(True, ""), Rules(), 3, LOADED_AT, by=1)
     said = li_na.says("选举")
     assert f"{branch.name} {on} 换届选举：有效\n当选：李娜（书记）" in said
     assert "书记任期至 " in said

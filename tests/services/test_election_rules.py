@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from config import Elections
 from models import Electorate, Seat
-from services.membership import election_rules
-from services.membership.election_rules import Counts, Rules, Votes, judge
+from services.elections import rules
+from services.elections.rules import Counts, Rules, Votes, judge
 
 ONE = {Seat.SECRETARY: 1, Seat.DEPUTY: 0, Seat.COMMITTEE: 0}
 
@@ -131,7 +131,7 @@ def test_more_ballots_than_were_given_out_elect_nobody():
 
 
 def test_a_quorum_is_a_fraction_and_at_most_all():
-    assert election_rules.Rules.configured(Elections(quorum="1/2")).quorum == "1/2"
+    assert rules.Rules.configured(Elections(quorum="1/2")).quorum == "1/2"
     for wrong in ("5/4", "0/5", "80%", "0.8", "４/５", "1/0"):
         with pytest.raises(ValueError, match="例如 4/5"):
             Elections(quorum=wrong)

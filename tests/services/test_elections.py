@@ -30,10 +30,11 @@ from models import (
 )
 from scheduler import terms as reminders
 from scheduler.clockwork import Clockwork
-from services.membership import changes, election_checks, election_drafts, elections, merging, people, terms
-from services.membership.election_drafts import Row, Typed
-from services.membership.election_rules import Rules
-from services.membership.elections import Decision
+from services.elections import checks, drafts, records
+from services.elections.drafts import Row, Typed
+from services.elections.records import Decision
+from services.elections.rules import Rules
+from services.membership import changes, merging, people, terms
 from tests.conftest import LOADED_AT
 
 BY, ON = 1, beijing_date(LOADED_AT)
@@ -51,7 +52,7 @@ def of(session) -> tuple[Branch, list[Person], Post]:
 
 def begun(session, on: date = ON, kind: ElectionKind = ElectionKind.RENEWAL) -> Election:
     branch, _members, _post = of(session)
-    return election_drafts.begin(session, branch, kind, on, "活动室", Rules(), LOADED_AT, by=BY)
+    return drafts.begin(session, branch, kind, on, "活动室", Rules(), LOADED_AT, by=BY)
 
 
 def secretary_row(person: Person, votes: int) -> Row:
@@ -72,7 +73,7 @@ def typed(election: Election, *rows: Row, away: int = 0, returned: int | None = 
 
 
 def record(session, election: Election, decision: Decision = VALID) -> None:
-    elections.record(session, election, decision, Rules(), YEARS, LOADED_AT, by=BY)
+    records.record(session, election, decision, Rules(), YEARS, LOADED_AT, by=BY)
 
 
 def led_by(session, branch_id: int) -> list[int]:
@@ -82,9 +83,7 @@ def led_by(session, branch_id: int) -> list[int]:
 def elect(session, *, away: int = 0, decision: Decision = VALID) -> tuple[Election, Person]:
     _branch, members, _post = of(session)
     election = begun(session)
-    election_drafts.write(
-        session, election, typed(election, secretary_row(members[0], len(members) - away), away=away)
-    )
+    drafts.write(session, election, typed(election, secretary_row(members[0], len(members) - away), away=away))
     record(session, election, decision)
     return election, members[0]
 
@@ -98,12 +97,12 @@ def test_the_list_is_who_belonged_on_that_day_and_the_counts_follow_from_it(data
         election = begun(session)
         assert (election.due, election.present) == (len(election.voters),) * 2
         turnouts = {members[0].id: Turnout.PROBATIONARY, members[1].id: Turnout.LEAVE}
-        election_drafts.write(session, election, replace(typed(election), turnouts=turnouts, returned=None))
+        drafts.write(session, election, replace(typed(election), turnouts=turnouts, returned=None))
         assert election.due == len(election.voters) - 1
         assert election.present == election.issued == len(election.voters) - 2
         left = session.scalars(sa.select(Affiliation).where(Affiliation.person_id == members[2].id)).first()
         left.until_on = ON
-        election_drafts.write(session, election, replace(typed(election), returned=None, turnouts={}))
+        drafts.write(session, election, replace(typed(election), returned=None, turnouts={}))
         assert members[2].id not in {voter.person_id for voter in election.voters}
         assert {v.turnout for v in election.voters if v.person_id == members[0].id} == {Turnout.PROBATIONARY}
         assert begun(session).id == election.id, "the same draft is gone on with"
@@ -118,8 +117,8 @@ def test_paper_counts_stand_where_there_is_no_list(database):
             election.kind, ON, has_list=False, due=40, present=35, issued=35, returned=35, spoiled=1,
             seats={Seat.SECRETARY: 1}, rows=(secretary_row(members[0], 30),),
         )  # fmt: skip
-        election_drafts.write(session, election, paper)
-        assert election_checks.problems(election) == []
+        drafts.write(session, election, paper)
+        assert checks.problems(election) == []
         assert (election.candidates[0].votes_against, election.candidates[0].abstained) == (0, 4)
         record(session, election)
         assert (election.state, election.due, election.candidates[0].is_elected) == (ElectionState.VALID, 40, True)
@@ -150,8 +149,8 @@ def test_what_is_missing_or_cannot_be_keeps_it_a_draft(database, wrong, says):
         if "turnout" in wrong:
             it.turnouts[members[0].id] = wrong["turnout"]
         it = replace(it, **{key: value for key, value in wrong.items() if key in {"returned", "rows", "seats"}})
-        election_drafts.write(session, election, it)
-        assert any(says in each for each in election_checks.problems(election))
+        drafts.write(session, election, it)
+        assert any(says in each for each in checks.problems(election))
         with pytest.raises(RuleBroken):
             record(session, election)
         assert session.scalar(sa.select(Election.state).where(Election.id == election.id)) is ElectionState.DRAFT
@@ -166,7 +165,7 @@ def test_a_short_quorum_is_not_recorded_as_valid_without_a_reason(database):
         away = len(members) // 2
         election = begun(session)
         rows = secretary_row(members[-1], len(election.voters) - away)
-        election_drafts.write(session, election, typed(election, rows, away=away))
+        drafts.write(session, election, typed(election, rows, away=away))
         for reason in ("", "同意", "\u200b\u200b\u200b\u200b"):
             with pytest.raises(Misunderstood, match="为什么仍然有效"):
                 record(session, election, Decision(True, reason))
@@ -249,13 +248,13 @@ def test_a_second_record_of_a_day_is_refused_and_a_second_ballot_is_another(data
         _branch, members, _post = of(session)
         elect(session)
         again = begun(session)
-        election_drafts.write(session, again, typed(again, secretary_row(members[1], len(again.voters))))
+        drafts.write(session, again, typed(again, secretary_row(members[1], len(again.voters))))
         with pytest.raises(RuleBroken, match="已经有一份生效的选举记录"), session.begin_nested():
             record(session, again)
         session.expire_all()
-        again = election_drafts.whole(session, again.id)
+        again = drafts.whole(session, again.id)
         assert again.is_draft
-        election_drafts.write(session, again, typed(again, secretary_row(members[1], len(again.voters)), round=2))
+        drafts.write(session, again, typed(again, secretary_row(members[1], len(again.voters)), round=2))
         record(session, again)
         assert led_by(session, again.branch_id) == [members[1].id]
 
@@ -264,8 +263,8 @@ def test_what_is_recorded_is_not_changed_and_not_thrown_away(database):
     with database.transaction() as session:
         election, _person = elect(session)
         for act in (
-            lambda: election_drafts.write(session, election, typed(election)),
-            lambda: election_drafts.discard(session, election, LOADED_AT, by=BY),
+            lambda: drafts.write(session, election, typed(election)),
+            lambda: drafts.discard(session, election, LOADED_AT, by=BY),
             lambda: record(session, election),
         ):
             with pytest.raises(RuleBroken, match="已经存档"):
@@ -278,7 +277,7 @@ def test_more_ballots_than_were_given_out_is_only_ever_invalid(database):
         election = begun(session)
         many = len(election.voters)
         it = typed(election, secretary_row(members[0], many + 1), returned=many + 1)
-        election_drafts.write(session, election, it)
+        drafts.write(session, election, it)
         with pytest.raises(RuleBroken, match="应重新选举"):
             record(session, election, Decision(True, "经党总支批准照常有效"))
         record(session, election, Decision(False, ""))
@@ -306,8 +305,8 @@ def test_a_renewed_committee_takes_over_on_the_day_with_its_term_and_is_reminded
             Row(members[2].id, members[2].name, False, Seat.COMMITTEE, Role.COMMITTEE, Duty.LIFE, 1, many - 1),
         ]
         seats = {Seat.COMMITTEE: 2}
-        election_drafts.write(session, election, typed(election, *rows, seats=seats))
-        before = elections.planned(session, election, elections.verdict(election, Rules()), YEARS, LOADED_AT)
+        drafts.write(session, election, typed(election, *rows, seats=seats))
+        before = records.planned(session, election, records.verdict(election, Rules()), YEARS, LOADED_AT)
         record(session, election)
         held = terms.of_branch(session, branch.id, ON)
         assert [(post.person_id, post.title, post.since_on) for post in held] == [
@@ -328,7 +327,7 @@ def test_without_a_new_secretary_the_old_one_goes_on(database):
         branch, members, old = of(session)
         election = begun(session)
         row = Row(members[0].id, members[0].name, False, Seat.DEPUTY, Role.DEPUTY, None, len(election.voters))
-        election_drafts.write(session, election, typed(election, row))
+        drafts.write(session, election, typed(election, row))
         record(session, election)
         assert led_by(session, branch.id) == [old.person_id]
         assert [post.title for post in terms.of_branch(session, branch.id, ON)] == ["支部书记", "支部副书记"]
@@ -342,7 +341,7 @@ def test_who_joins_in_between_ends_with_the_others_and_takes_nobodys_place(datab
         row = Row(
             members[0].id, members[0].name, False, Seat.COMMITTEE, Role.COMMITTEE, Duty.LIFE, len(election.voters)
         )
-        election_drafts.write(session, election, typed(election, row))
+        drafts.write(session, election, typed(election, row))
         record(session, election)
         held = terms.of_branch(session, branch.id, ON)
         assert [(post.title, post.term_ends_on) for post in held] == [
@@ -355,7 +354,7 @@ def test_who_was_appointed_that_day_already_is_not_appointed_twice_and_gets_the_
         branch, members, old = of(session)
         old.since_on, old.term_ends_on = ON, None
         election = begun(session)
-        election_drafts.write(session, election, typed(election, secretary_row(old.person, len(election.voters))))
+        drafts.write(session, election, typed(election, secretary_row(old.person, len(election.voters))))
         record(session, election)
         [held] = session.scalars(
             sa.select(Post).where(Post.branch_id == branch.id, Post.role == Role.SECRETARY)
@@ -369,7 +368,7 @@ def test_who_is_elected_again_begins_another_term_and_keeps_what_came_with_the_p
         branch, _members, old = of(session)
         old.duties, old.since_on, old.term_ends_on = "兼管服务站值班", date(2023, 11, 1), date(2026, 11, 1)
         election = begun(session)
-        election_drafts.write(session, election, typed(election, secretary_row(old.person, len(election.voters))))
+        drafts.write(session, election, typed(election, secretary_row(old.person, len(election.voters))))
         record(session, election)
         rows = sa.select(Post).where(Post.branch_id == branch.id, Post.role == Role.SECRETARY).order_by(Post.id)
         before, now = session.scalars(rows).all()
@@ -383,11 +382,11 @@ def test_two_entries_of_one_list_become_one_and_the_paper_keeps_its_counts(datab
         election, person = elect(session)
         due, many = election.due, len(election.voters)
         change = merging.merge(session, person, members[-1], "核对过身份证，登记了两次", LOADED_AT, by=None)
-        election = election_drafts.whole(session, election.id)
+        election = drafts.whole(session, election.id)
         assert (election.due, len(election.voters)) == (due, many - 1)
         assert election.candidates[0].person_id == person.id
         changes.undo(session, change, LOADED_AT, by=BY)
-        assert len(election_drafts.whole(session, election.id).voters) == many
+        assert len(drafts.whole(session, election.id).voters) == many
 
 
 def test_an_old_paper_record_is_kept_without_touching_who_came_later(database):
@@ -395,7 +394,7 @@ def test_an_old_paper_record_is_kept_without_touching_who_came_later(database):
         branch, members, old = of(session)
         old.since_on = ON
         election = begun(session, on=date(2026, 5, 8))
-        election_drafts.write(session, election, typed(election, secretary_row(members[0], len(election.voters))))
+        drafts.write(session, election, typed(election, secretary_row(members[0], len(election.voters))))
         with pytest.raises(RuleBroken, match="选举之后已另有任职"):
             record(session, election)
         record(session, election, Decision(True, "", updates_posts=False))
@@ -414,16 +413,16 @@ def test_set_aside_it_counts_no_longer_its_posts_go_back_and_it_stays_to_be_read
         election, _person = elect(session)
         assert led_by(session, branch.id) != [old.person_id]
         with pytest.raises(Misunderstood):
-            elections.set_aside(session, election, "错", LOADED_AT, by=BY)
-        elections.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY)
+            records.set_aside(session, election, "错", LOADED_AT, by=BY)
+        records.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY)
         post = session.get_one(Post, before[0])
         assert (post.id, post.since_on, post.until_on, post.term_ends_on) == before
         assert led_by(session, branch.id) == [post.person_id]
-        election = election_drafts.whole(session, election.id)
+        election = drafts.whole(session, election.id)
         assert election.is_set_aside
         assert election.candidates[0].is_elected, "what was recorded can be read"
         with pytest.raises(RuleBroken):
-            elections.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY)
+            records.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY)
         elect(session)
 
 
@@ -434,11 +433,11 @@ def test_where_posts_were_changed_since_it_is_set_aside_without_them_or_not_at_a
         post = session.scalars(sa.select(Post).where(Post.person_id == person.id, Post.role == Role.SECRETARY)).one()
         terms.prolong(session, post, date(2030, 1, 1), "兼管值班", "经上级同意延期换届", LOADED_AT, by=BY)
         with pytest.raises(RuleBroken, match="之后又有改动"), session.begin_nested():
-            elections.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY)
+            records.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY)
         session.expire_all()
-        election = election_drafts.whole(session, election.id)
+        election = drafts.whole(session, election.id)
         assert not election.is_set_aside
-        elections.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY, keeps_posts=True)
+        records.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY, keeps_posts=True)
         assert led_by(session, branch.id) == [person.id]
 
 
@@ -455,7 +454,7 @@ def test_nothing_is_recorded_as_invalid_for_no_reason(database):
     with database.transaction() as session:
         _branch, members, _post = of(session)
         election = begun(session)
-        election_drafts.write(session, election, typed(election, secretary_row(members[0], len(election.voters))))
+        drafts.write(session, election, typed(election, secretary_row(members[0], len(election.voters))))
         with pytest.raises(Misunderstood, match="为什么无效"):
             record(session, election, Decision(False, ""))
         record(session, election, INVALID)

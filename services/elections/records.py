@@ -13,11 +13,12 @@ from clock import beijing_date
 from errors import RuleBroken
 from models import ChangeKind, Election, ElectionState
 from services import audit
-from services.membership import changes, election_drafts, election_posts, terms
+from services.elections import drafts, posts
+from services.elections.checks import counts, problems
+from services.elections.posts import Plan
+from services.elections.rules import Rules, Verdict, judge, votes_of
+from services.membership import changes, terms
 from services.membership.changes import Book
-from services.membership.election_checks import counts, problems
-from services.membership.election_posts import Plan
-from services.membership.election_rules import Rules, Verdict, judge, votes_of
 
 TWICE = "本支部这一天已经有一份生效的选举记录。同一天再次投票、另行选举的，把“当天第几次投票”写成 2；登错了的请办公室先撤销那一份。"
 CHANGED = "您核对以后，记录或支部的职务又有改动，没有存档；请照现在的再核对一遍。"
@@ -43,7 +44,7 @@ def verdict(election: Election, rules: Rules) -> Verdict:
 def planned(session: Session, election: Election, found: Verdict, years: int, at: datetime) -> Plan:
     """What recording it as valid would do to the posts."""
     elected = [election.candidates[place] for place in found.elected]
-    return election_posts.plan(session, election, elected, years, beijing_date(at))
+    return posts.plan(session, election, elected, years, beijing_date(at))
 
 
 def fingerprint(election: Election, found: Verdict, plan: Plan) -> str:
@@ -60,8 +61,8 @@ def record(
 ) -> None:
     """For good, with its result; the posts follow in the same act. Raises Misunderstood, RuleBroken."""
     terms.lock_branch(session, election.branch_id)
-    election_drafts.claim(session, election)
-    election_drafts.recount(election)
+    drafts.claim(session, election)
+    drafts.recount(election)
     wrong = problems(election)
     if wrong:
         raise RuleBroken(wrong[0])
@@ -115,7 +116,7 @@ def _appoint(session: Session, election: Election, plan: Plan, at: datetime, *, 
         return
     changes.lock(session, *plan.person_ids)
     book = Book(session)
-    for person_id, act, says in election_posts.carry_out(book, election.branch, plan, election.held_on):
+    for person_id, act, says in posts.carry_out(book, election.branch, plan, election.held_on):
         audit.note(session, at, by, act, f"person:{person_id}", says)
     says = f"{election.held_on} {election.branch.name}{election.kind.label}：{len(plan.begins)} 人任职，{len(plan.ends)} 项职务结束"
     whose = plan.begins[0].person.id if plan.begins else plan.person_ids[0]

@@ -24,9 +24,9 @@ from models import (
     Voter,
 )
 from services import audit
+from services.elections.checks import impossible
+from services.elections.rules import Rules
 from services.membership import people, terms
-from services.membership.election_checks import impossible
-from services.membership.election_rules import Rules
 
 RECORDED = "这份选举记录已经存档，不能再改；有错请办公室撤销后重新登记。"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models import Candidate, Election, Role, Seat
-from services.membership.election_rules import Counts
+from services.elections.rules import Counts
 
 
 def counts(election: Election) -> Counts:

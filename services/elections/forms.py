@@ -8,8 +8,8 @@ from datetime import date
 
 from models import Duty, Election, ElectionKind, Role, Seat, Turnout
 from models.elections import MOST, MOST_ROUNDS, MOST_SEATS
+from services.elections.drafts import Row, Typed
 from services.fields import Fields, clean
-from services.membership.election_drafts import Row, Typed
 
 LONGEST_PLACE, LONGEST_NAME = 64, 30
 #: Rows for candidates: shown at first beside those that are filled, and at most.

@@ -1,10 +1,10 @@
 """Who is elected: the counts of one ballot held against the rules, each finding in words.
 
 中国共产党基层组织选举工作条例 (in force since 13 July 2020), chapter 4: the meeting is valid with no fewer than four
-fifths of those due who may vote (article 19); one may vote for, against, abstain, or write somebody else in (25); more
-ballots returned than there were voters make it void, and it is held again (26); elected is who has the votes of more
+fifths of those due who may vote; one may vote for, against, abstain, or write somebody else in; more
+ballots returned than there were voters make it void, and it is held again; elected is who has the votes of more
 than half of those due, in the order of votes until the seats are taken; equal votes that leave it open are voted on
-again; seats that stay empty are voted on apart, or given up if few (27). The provisional regulation of 1990 asked for
+again; seats that stay empty are voted on apart, or given up if few. The provisional regulation of 1990 asked for
 more than half of those present: `elections.majority_of` in the configuration.
 """
 

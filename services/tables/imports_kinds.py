@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVarTuple
 
 import sqlalchemy as sa
@@ -71,10 +72,10 @@ class Ground:
         self._answers = hashlib.sha256(vault_of(session.get_bind().dialect).current_mark)
 
     def ask(self, question: sa.Select[*Ts], keys: Sequence[Any] = (), *, held: bool = False) -> Sequence[sa.Row[*Ts]]:
-        """The rows of a question that says in which order it wants them, about some `keys` where it has a parameter of
-        that name; `held` ones nobody else changes any more."""
+        """The rows of a question, about some `keys` where it has a parameter of that name; `held` ones nobody else changes
+        any more. They come by their first column: asked for an order, MariaDB would read the whole table along it."""
         question = question.with_for_update() if held and self._holds else question
-        rows = self.session.execute(question, {"keys": keys}).all()
+        rows = sorted(self.session.execute(question, {"keys": keys}), key=itemgetter(0))
         self._answers.update(repr(rows).encode())
         return rows
 
@@ -143,7 +144,7 @@ class Keyed(ABC):
 
     def known(self, keys: list[Any]) -> dict[Any, sa.Row[Any]]:
         table = self.model.__table__
-        rows = sa.select(table).where(table.c[self.key].in_(keys)).order_by(table.c[self.key])
+        rows = sa.select(table).where(table.c[self.key].in_(keys))
         return {row._mapping[self.key]: row for row in self.ground.ask(rows, held=True)}
 
     def _change(self, row: Row, before: sa.Row[Any] | None, values: dict[str, Any]) -> Change:

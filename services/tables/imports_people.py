@@ -76,7 +76,7 @@ class _Known:
 
     def __init__(self, ground: Ground, indexes: list[str], on: date) -> None:
         dialect = many.dialect_of(ground.session)
-        people_of = sa.select(Person.id, Person.phone_index, Person.name).order_by(Person.id)
+        people_of = sa.select(Person.id, Person.phone_index, Person.name)
         rows = ground.ask(
             people_of.where(many.among(dialect, Person.__table__.c.phone_index, "keys")), indexes, held=True
         )
@@ -85,16 +85,16 @@ class _Known:
         for row in rows:
             self.names.setdefault(row.phone_index, set()).add(row.name)
         ids = list(self.ids.values())
-        columns = (Affiliation.id, Affiliation.branch_id, Affiliation.since_on, Affiliation.until_on)
-        belongs = sa.select(Affiliation.person_id, *columns).order_by(Affiliation.id)
+        columns = (Affiliation.branch_id, Affiliation.since_on, Affiliation.until_on)
+        belongs = sa.select(Affiliation.id, Affiliation.person_id, *columns)
         self.belongs: dict[int, list[Any]] = {}
         for each in ground.ask(belongs.where(many.among(dialect, Affiliation.__table__.c.person_id, "keys")), ids):
             self.belongs.setdefault(each.person_id, []).append(each)
-        posts = sa.select(Post.person_id, Post.role, Post.branch_id, Post.station_id).order_by(Post.id)
+        posts = sa.select(Post.id, Post.person_id, Post.role, Post.branch_id, Post.station_id)
         held = ground.ask(
             posts.where(many.among(dialect, Post.__table__.c.person_id, "keys"), *people.holds(Post, on)), ids
         )
-        self.posts = {tuple(row) for row in held}
+        self.posts = {tuple(row[1:]) for row in held}
 
 
 class People:
@@ -110,12 +110,12 @@ class People:
         self._ground, self._session, self._today = ground, ground.session, today
         self._dialect = self._session.get_bind().dialect
         self._vault = vault_of(self._dialect)
-        living = sa.select(Branch.name, Branch.id).where(branch_history.living()).order_by(Branch.id)
+        living = sa.select(Branch.name, Branch.id).where(branch_history.living())
         self._branches = dict(ground.ask(living))
-        inside = sa.select(Branch.id).where(scope.branches if scope is not None else sa.true()).order_by(Branch.id)
+        inside = sa.select(Branch.id).where(scope.branches if scope is not None else sa.true())
         self._inside = {number for (number,) in ground.ask(inside)}
-        stations = ground.ask(sa.select(Station.branch_id, Station.id).order_by(Station.id))
-        self._stations = dict(stations)
+        stations = ground.ask(sa.select(Station.id, Station.branch_id))
+        self._stations = {branch_id: number for number, branch_id in stations}
         # Of what was above, as small as can be: phone → person, person → first row, person in a branch → row.
         self._owners: dict[int, int] = {}
         self._people: dict[int, int] = {}

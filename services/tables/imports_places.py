@@ -29,7 +29,7 @@ class _Placed(Keyed):
     def __init__(self, ground: Ground, scope: Scope | None) -> None:
         super().__init__(ground)
         self._scope = scope
-        counties = ground.ask(sa.select(County.id, County.name).order_by(County.id))
+        counties = ground.ask(sa.select(County.id, County.name))
         self._counties = {name: number for number, name in counties}
         names = {number: name for name, number in self._counties.items()}
         self.shown = {**self.shown, "县（市）区": ("county_id", lambda number: names.get(number, CITY))}
@@ -112,7 +112,7 @@ class Stations(_Placed):
 
     def __init__(self, ground: Ground, scope: Scope | None) -> None:
         super().__init__(ground, scope)
-        living = sa.select(Branch.id, Branch.name).where(branch_history.living()).order_by(Branch.id)
+        living = sa.select(Branch.id, Branch.name).where(branch_history.living())
         self._branches = {name: number for number, name in ground.ask(living)}
         names = {number: name for name, number in self._branches.items()}
         self.shown = {**self.shown, "支部": ("branch_id", lambda number: names.get(number, ""))}

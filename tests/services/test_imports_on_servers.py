@@ -10,11 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 import schema
+from admin import listings
 from clock import beijing_date, parse_instant
 from models import Affiliation, Branch, BranchAct, BranchChange, BranchKind, County, Database, Person, Station, Vault
 from services.membership import merging
 from services.organisation import branch_history
-from services.tables.imports import Kind
+from services.tables import imports, table_files
+from services.tables.imports import ChangedSince, Kind
 from services.tables.imports_kinds import Fate
 from tests import servers
 from tests.conftest import SECRET
@@ -139,3 +141,43 @@ def test_stations_come_in_are_known_again_and_change(database):
     found = bring_in(database, table.replace("某路 1 号", "某路 2 号"), Kind.STATIONS)
     assert found.changes[0].differences == (("地址", "某路 1 号", "某路 2 号"),)
     assert count(database, Station) == 1
+
+
+def test_what_changed_after_the_preparing_leaves_the_table_out(database):
+    """A further branch, a post and a date, each entered at the desk when the table was compared already."""
+    bring_in(database, PEOPLE + "张三,19900001111,甲支部,,2020-01-31\n")
+    task = imports.Task(
+        Kind.PEOPLE, table_files.opened((PEOPLE + "张三,19900001111,甲支部,,2021-01-31\n").encode()), AT
+    )
+    for change in (
+        "INSERT INTO affiliations (person_id, branch_id, is_main, since_on) VALUES (1, 2, FALSE, '2020-02-01')",
+        "INSERT INTO posts (person_id, role, branch_id, since_on, duties) VALUES (1, 'secretary', 1, '2020-02-01', '')",
+        "UPDATE affiliations SET since_on = '2020-03-01' WHERE branch_id = 1",
+    ):
+        with imports.Prepared() as prepared:
+            with database.reading() as session:
+                imports.check(session, task, prepared)
+            with database.transaction() as session:
+                session.execute(sa.text(change))
+            with pytest.raises(ChangedSince), database.transaction() as session:
+                imports.apply(session, task, prepared, "表.csv")
+    assert belongs(database, "张三")[0][2] == date(2020, 3, 1)
+
+
+def test_a_list_handed_out_while_the_roll_changes_has_each_of_its_rows_once(database, monkeypatch):
+    monkeypatch.setattr(listings, "AT_ONCE", 2)
+    with database.transaction() as session:
+        session.add_all(Person(name=f"人{number}") for number in range(9))
+    listing = listings.Listing("人", ("姓名",), (10,), lambda of, some: [(row[0].name,) for row in some])
+    names = []
+    with database.reading() as listed, database.reading() as session:
+        found = listings.found(listed, sa.select(Person).order_by(Person.name))
+        for number, (name,) in enumerate(listings.rows(listing, found, listings.Reading(session, AT, False))):
+            names.append(name)
+            with database.transaction() as meanwhile:
+                # In front of all that is still to come, one goes and one comes by turns.
+                if number % 2:
+                    meanwhile.add(Person(name=f"丁{number}"))
+                else:
+                    meanwhile.execute(sa.delete(Person).where(Person.name == f"人{number}"))
+    assert names == [f"人{number}" for number in range(9)]

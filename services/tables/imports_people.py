@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from models import Affiliation, Branch, Person, Post, Role, Station, insert_all, many, spelling, update_each
+from models import Affiliation, Branch, Merged, Person, Post, Role, Station, insert_all, many, spelling, update_each
 from models.base import vault_of
 from models.people import tail_index
 from services.membership import people
@@ -72,7 +72,7 @@ class _Ready(NamedTuple):
 
 
 class _Known:
-    """What the database has of the people of some rows: three questions for some hundred of them."""
+    """What the database has of the people of some rows: four questions for some hundred of them."""
 
     def __init__(self, ground: Ground, indexes: list[str], on: date) -> None:
         dialect = many.dialect_of(ground.session)
@@ -80,11 +80,19 @@ class _Known:
         rows = ground.ask(
             people_of.where(many.among(dialect, Person.__table__.c.phone_index, "keys")), indexes, held=True
         )
-        self.ids = {(row.phone_index, row.name): row.id for row in rows}
+        # Whoever was merged is somebody else now, and may be called by either name; who has the number today comes first.
+        into = sa.select(Merged.person_id, Merged.into_id, Person.name).join(Person, Person.id == Merged.into_id)
+        into = into.where(many.among(dialect, Merged.__table__.c.person_id, "keys"))
+        now = {each.person_id: each for each in ground.ask(into, [row.id for row in rows], held=True)}
+        self.merged = {
+            (row.phone_index, name): now[row.id].into_id
+            for row in rows if row.id in now for name in (row.name, now[row.id].name)
+        }  # fmt: skip
+        self.ids = self.merged | {(row.phone_index, row.name): row.id for row in rows if row.id not in now}
         self.names: dict[str, set[str]] = {}
-        for row in rows:
-            self.names.setdefault(row.phone_index, set()).add(row.name)
-        ids = list(self.ids.values())
+        for index, name in self.ids:
+            self.names.setdefault(index, set()).add(name)
+        ids = sorted(set(self.ids.values()))
         columns = (Affiliation.branch_id, Affiliation.since_on, Affiliation.until_on)
         belongs = sa.select(Affiliation.id, Affiliation.person_id, *columns)
         self.belongs: dict[int, list[Any]] = {}
@@ -129,7 +137,7 @@ class People:
         keys = sorted({entry.phone_index for _row, entry in entries})
         known = self.known(keys)
         for row, entry in entries:
-            self._compare_above(row, entry)
+            self._compare_above(row, entry, known)
             if entry.phone_index in known.names and entry.name not in known.names[entry.phone_index]:
                 row.wrong("手机号", "已经登记在另一个姓名下；请核对是改名、换号还是填错。")
         changes = [change for row, entry in entries if (change := self._change(row, entry, known)) is not None]
@@ -160,13 +168,14 @@ class People:
             return None
         return _Entry(name, phone, self._vault.index(phone), branch, branch_id, role, station_id, since_on)
 
-    def _compare_above(self, row: Row, entry: _Entry) -> None:
-        number = row.number
+    def _compare_above(self, row: Row, entry: _Entry, known: _Known) -> None:
+        number, is_merged = row.number, entry.key in known.merged
         self._people.setdefault(entry.person, number)
-        above = self._places.setdefault(hash((entry.person, entry.branch_id)), number)
+        who = known.ids.get(entry.key, entry.person)
+        above = self._places.setdefault(hash((who, entry.branch_id)), number)
         owner = self._owners.setdefault(int(entry.phone), entry.person)
         if above != number:
-            row.wrong("", f"与第 {above} 行重复。")
+            row.wrong("", f"与第 {above} 行重复{'：两条登记已经合并，是同一个人' if is_merged else ''}。")
         elif owner != entry.person:
             row.wrong("手机号", f"与第 {self._people[owner]} 行相同，但姓名不同。")
 
@@ -191,12 +200,13 @@ class People:
         self, entry: _Entry, person_id: int | None, now: list[Any], here: sa.Row[Any] | None, known: _Known
     ) -> _Writing:
         """Whoever stands in several rows is new in the first of them, and has a main branch by the first of them."""
+        who = person_id or entry.person
         is_new = person_id is None and entry.person not in self._new
-        is_main = not now and entry.person not in self._joined
+        is_main = not now and who not in self._joined
         if person_id is None:
             self._new.add(entry.person)
         if not now:
-            self._joined.add(entry.person)
+            self._joined.add(who)
         place = person_id, entry.role, None if entry.station_id else entry.branch_id, entry.station_id
         appoints = entry.role is not None and place not in known.posts
         moves = here.id if here is not None and here.since_on != entry.since_on else None

@@ -12,8 +12,20 @@ import sqlalchemy as sa
 import schema
 from admin import listings
 from clock import beijing_date, parse_instant
-from models import Affiliation, Branch, BranchAct, BranchChange, BranchKind, County, Database, Person, Station, Vault
-from services.membership import merging
+from models import (
+    Affiliation,
+    Branch,
+    BranchAct,
+    BranchChange,
+    BranchKind,
+    Change,
+    County,
+    Database,
+    Person,
+    Station,
+    Vault,
+)
+from services.membership import changes, merging
 from services.organisation import branch_history
 from services.tables import imports, table_files
 from services.tables.imports import ChangedSince, Kind
@@ -97,6 +109,30 @@ def test_two_entries_that_were_merged_stay_one_person(database):
     assert bring_in(database, table).fates == {Fate.UNCHANGED: 2}
     assert count(database, Person) == 2
     assert [is_main for _, is_main, _ in belongs(database, "张三")] == [True, False]
+
+
+def test_the_number_of_an_entry_that_was_merged_means_whoever_it_is_now(database):
+    bring_in(database, PEOPLE + "张三,19900001111,甲支部,,2020-01-31\n张叁,19900002222,乙支部,,2021-01-31\n")
+    with database.transaction() as session:
+        keep, gone = session.scalars(sa.select(Person).order_by(Person.id)).all()
+        change = merging.merge(session, keep, gone, "核对过身份证，登记了两次", AT, by=None)
+    for name in ("张叁", "张三"):
+        table = PEOPLE + f"{name},19900002222,乙支部,,2021-01-31\n"
+        assert bring_in(database, table).fates == {Fate.UNCHANGED: 1}
+    moved = PEOPLE + "张叁,19900002222,乙支部,,2021-05-01\n"
+    assert bring_in(database, moved).fates == {Fate.CHANGED: 1}
+    assert belongs(database, "张三") == [("甲支部", True, date(2020, 1, 31)), ("乙支部", False, date(2021, 5, 1))]
+    assert count(database, Person) == 2
+    assert said(bring_in(database, PEOPLE + "李四,19900002222,乙支部,,2021-01-31\n")) == [
+        "B2“手机号”：已经登记在另一个姓名下；请核对是改名、换号还是填错。"
+    ]
+    twice = PEOPLE + "张三,19900001111,乙支部,,2021-05-01\n张叁,19900002222,乙支部,,2021-05-01\n"
+    assert said(bring_in(database, twice)) == ["第 3 行：与第 2 行重复：两条登记已经合并，是同一个人。"]
+    bring_in(database, moved.replace("2021-05-01", "2021-01-31"))
+    with database.transaction() as session:
+        changes.undo(session, session.get_one(Change, change.id), AT, by=None)
+    assert bring_in(database, PEOPLE + "张叁,19900002222,乙支部,,2021-01-31\n").fates == {Fate.UNCHANGED: 1}
+    assert belongs(database, "张叁") == [("乙支部", True, date(2021, 1, 31))]
 
 
 def figures(database, on):

@@ -29,18 +29,21 @@ def measured(act: str, path: Path, url: str) -> dict[str, float]:
     there = _affiliations(database)
     before, worked, began = megabytes("VmRSS"), cpu_seconds(), time.perf_counter()
     task = imports.Task(imports.Kind.PEOPLE, table_files.opened(path.read_bytes()), clock.now())
-    if act == "apply":
-        with database.transaction() as session:
-            found = imports.apply(session, task, path.name)
-    else:
+    held = 0.0
+    with imports.Prepared() as prepared:
         with database.reading() as session:
-            found = imports.check(session, task)
+            found = imports.check(session, task, prepared if act == "apply" else None)
+        if act == "apply":
+            asked = time.perf_counter()
+            with database.transaction() as session:
+                imports.apply(session, task, prepared, path.name)
+            held = time.perf_counter() - asked
     seconds, cpu, peak = time.perf_counter() - began, cpu_seconds() - worked, megabytes("VmHWM")
     written = _affiliations(database) - there
     database.close()
     return {
         "rows": found.rows, "written": written, "problems": found.problem_count, "seconds": seconds,
-        "cpu_seconds": cpu, "peak_mb": peak, "grown_mb": peak - before,
+        "held_seconds": held, "cpu_seconds": cpu, "peak_mb": peak, "grown_mb": peak - before,
     }  # fmt: skip
 
 

@@ -60,6 +60,8 @@ class Run:
     roll: str
     people: int
     seconds: float
+    #: How long the writing transaction lasted: on SQLite nobody else writes meanwhile.
+    held_seconds: float
     cpu_seconds: float
     database_cpu_seconds: float
     peak_mb: float
@@ -197,7 +199,16 @@ def _reference(reader: str, people: int, room: Path) -> Run:
     figures = _figures(command, room, {"PYTHONPATH": str(ROOT)})
     written = figures.pop("rows")
     return Run(
-        reader, "sqlite", "xlsx", "apply", "empty", people, written=written, database_cpu_seconds=0.0, **figures
+        reader,
+        "sqlite",
+        "xlsx",
+        "apply",
+        "empty",
+        people,
+        written=written,
+        held_seconds=0.0,
+        database_cpu_seconds=0.0,
+        **figures,
     )
 
 
@@ -217,7 +228,8 @@ def _keep(results: Results, run: Run, say: Say) -> None:
     results.runs.append(run)
     say(
         f"  {run.who} {run.database} {run.form} {run.act} {run.roll} {run.people:,}: "
-        f"{run.seconds:.1f} s, {run.cpu_seconds:.1f} CPU s, {run.peak_mb:.0f} MB, {run.written:,} written"
+        f"{run.seconds:.1f} s, writer held {run.held_seconds:.1f} s, {run.cpu_seconds:.1f} CPU s, {run.peak_mb:.0f} MB, "
+        f"{run.written:,} written"
     )
 
 
@@ -229,6 +241,7 @@ HEADINGS = (
     ("roll", "名册"),
     ("act", "动作"),
     ("s", "秒"),
+    ("writer held, s", "占住写入"),
     ("CPU s", "CPU秒"),
     ("database's", "数据库的"),
     ("peak MB", "内存峰值"),
@@ -259,7 +272,8 @@ def _row(results: Results, run: Run) -> tuple[str, ...]:
     ratio = results.flatness(run)
     title = DATABASES[run.database] if run.who == "ours" else f"{run.who} + ORM, {DATABASES[run.database]}"
     return (
-        title, run.form, ROLLS[run.roll], ACTS[run.act], f"{run.seconds:.1f}", f"{run.cpu_seconds:.1f}",
+        title, run.form, ROLLS[run.roll], ACTS[run.act], f"{run.seconds:.1f}",
+        f"{run.held_seconds:.1f}" if run.held_seconds else "–", f"{run.cpu_seconds:.1f}",
         f"{run.database_cpu_seconds:.1f}" if run.database_cpu_seconds else "–", f"{run.peak_mb:.0f}",
         f"{run.grown_mb:.0f}", f"{run.written:,}", f"{ratio:.2f}" if ratio else "–",
     )  # fmt: skip

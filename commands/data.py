@@ -59,8 +59,9 @@ def demo(people: int, open_now: bool) -> None:
         calendar = rhythm.calendar(session, parts.settings.calendar)
         made_rows = rhythm.plan(session, calendar, parts.settings.study_day, at)
         ledger = imports.Task(imports.Kind.PUBLICITY, table_files.opened(LEDGER.read_bytes()), at)
-        if not imports.check(session, ledger).is_known:
-            imports.apply(session, ledger, LEDGER.name)
+        with imports.Prepared() as prepared:
+            if not imports.check(session, ledger, prepared).is_known:
+                imports.apply(session, ledger, prepared, LEDGER.name)
     click.echo(
         f"演示数据（全部虚构）：{summary.counties} 个县（市）区，{sum(summary.branches.values())} 个支部，"
         f"{summary.stations} 个服务站，{summary.people} 人；新排活动 {made_rows} 场。"

@@ -132,18 +132,15 @@ def bring_in(kind: str, file: Path, sheet: str, is_for_real: bool) -> None:
     parts = made.parts()
     table = table_files.opened(_content(file), sheet)
 
-    def task(bar: _Bar) -> imports.Task:
-        return imports.Task(imports.Kind(kind), table, clock.now(), progress=bar)
-
-    with parts.database.reading() as session, _bar("检查", table) as bar:
-        found = imports.check(session, task(bar))
-    _say_findings(found, file, kind)
-    if is_for_real:
-        with parts.database.transaction() as session, _bar("写入", table) as bar:
-            found = imports.apply(session, task(bar), file.name)
-        click.echo(f"已写入：{found.counts}。")
-    else:
-        click.echo("这是预览，什么也没有写入；加 --apply 写入。")
+    with imports.Prepared() as prepared:
+        with parts.database.reading() as session, _bar("检查", table) as bar:
+            task = imports.Task(imports.Kind(kind), table, clock.now(), progress=bar)
+            found = imports.check(session, task, prepared if is_for_real else None)
+        _say_findings(found, file, kind)
+        if is_for_real:
+            with parts.database.transaction() as session:
+                imports.apply(session, task, prepared, file.name)
+    click.echo(f"已写入：{found.counts}。" if is_for_real else "这是预览，什么也没有写入；加 --apply 写入。")
 
 
 class _Bar:

@@ -1,6 +1,8 @@
 """Tables that were sent at the desk are looked through and written here, off the request, by whichever process is there.
 
-Whoever dies at it leaves a row that another takes over; what was half written is gone with its transaction.
+What costs time is done while one only reads, so that the one writer of SQLite is held no longer than the writing takes.
+Whoever dies at it leaves a row that another takes over: what was prepared is gone with the process, what was half written
+with its transaction.
 """
 
 from __future__ import annotations
@@ -14,17 +16,14 @@ from clock import Now, beijing_date
 from errors import AssistantError, Misunderstood
 from models import Database, Import, ImportState
 from services import scope
+from services.scope import Scope
 from services.tables import import_runs, imports, table_files
-from services.tables.imports import Findings, Task
+from services.tables.imports import ChangedSince, Prepared, Task
 
 log = structlog.get_logger("importing")
 
 #: So many rows are done between two words about it.
 SAY_EVERY = 2000
-
-
-class _Stale(Exception):
-    """What would be written is not what was previewed."""
 
 
 class Importing:
@@ -71,35 +70,39 @@ class Importing:
 
     def _check(self, row: Import, says: str = "") -> None:
         with self._database.reading() as session:
-            found = imports.check(session, self._task(session, row, has_word=True))
+            found = imports.check(session, self._task(session, row))
         with self._database.transaction() as session:
             import_runs.checked(session, row, found, says=says)
 
     def _apply(self, row: Import) -> None:
-        """In one transaction, and only what was previewed: else the preview is made anew."""
-        try:
-            with self._database.transaction() as session:
-                # On SQLite nobody else can write a word meanwhile.
-                task = self._task(session, row, has_word=not self._database.is_sqlite)
-                found = self._written(session, row, task)
-                import_runs.applied(session, row, found, task.at)
-        except (_Stale, Misunderstood):
-            self._check(row, import_runs.CHANGED_SINCE)
+        """Only what was previewed: else the preview is made anew."""
+        with imports.Prepared() as prepared:
+            with self._database.reading() as session:
+                task = self._task(session, row)
+                found = imports.check(session, task, prepared)
+            try:
+                if found.digest != row.digest:
+                    raise ChangedSince(imports.CHANGED_SINCE)
+                with self._database.transaction() as session:
+                    self._write(session, row, task, prepared)
+            except ChangedSince as why:
+                self._check(row, str(why))
 
-    def _written(self, session: Session, row: Import, task: Task) -> Findings:
-        found = imports.apply(session, task, row.name, row.applied_by)
-        if found.digest != row.digest:
-            raise _Stale
-        return found
+    def _write(self, session: Session, row: Import, task: Task, prepared: Prepared) -> None:
+        if self._scope(session, row, task.at) != task.scope:
+            raise ChangedSince(imports.CHANGED_SINCE)
+        imports.apply(session, task, prepared, row.name, row.applied_by)
+        import_runs.applied(session, row, prepared.found, task.at)
 
-    def _task(self, session: Session, row: Import, *, has_word: bool) -> Task:
-        """With what the posts of whoever asked open to them now."""
+    def _task(self, session: Session, row: Import) -> Task:
         at = self._now()
-        seen = scope.of(session, row.applied_by or row.by_person_id, beijing_date(at))
         file = table_files.opened(import_runs.content(session, row.id), row.sheet)
-        if has_word:
-            return Task(row.kind, file, at, seen, _Word(self._database, row.id, self._now, file.about))
-        return Task(row.kind, file, at, seen)
+        progress = _Word(self._database, row.id, self._now, file.about)
+        return Task(row.kind, file, at, self._scope(session, row, at), progress)
+
+    def _scope(self, session: Session, row: Import, at: datetime) -> Scope:
+        """What the posts of whoever asked open to them now."""
+        return scope.of(session, row.applied_by or row.by_person_id, beijing_date(at))
 
 
 class _Word:

@@ -148,8 +148,9 @@ def _written(console: Console, paper: _Paper, file: BinaryIO, why: str, *, kind:
         f"法学会助手导出 {listing.title}（{paper.filter}），{beijing(at):%Y-%m-%d %H:%M}（北京时间），由 {who} 导出，"
         f"{phones}用途：{why}"
     )
-    with console.database.reading() as session:
-        rows = listings.rows(listing, paper.question, Reading(session, at, is_unmasked))
+    with console.database.reading() as listed, console.database.reading() as session:
+        found = listings.found(listed, paper.question)
+        rows = listings.rows(listing, found, Reading(session, at, is_unmasked))
         if kind == "csv":
             return csv_files.write_to(file, Table(listing.columns, rows, listing.as_text), mark)
         return workbooks.write_to(

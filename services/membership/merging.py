@@ -40,8 +40,10 @@ def _join(session: Session, keep: Person, gone: Person, at: datetime) -> Book:
     book = Book(session)
     session.flush()
     merge_rules.follow(Two(book, keep.id, gone.id, at))
-    phone = gone.phone
+    phone, index = gone.phone, gone.phone_index
     book.change(Person.__table__, {"id": gone.id}, {"phone": None})
+    # The digest stays: a table with the old number still means this person (services/tables/imports_people.py).
+    session.execute(sa.update(Person).where(Person.id == gone.id).values(phone_index=index))
     if keep.phone is None and phone is not None:
         book.change(Person.__table__, {"id": keep.id}, {"phone": phone})
     return book

@@ -39,6 +39,8 @@ LONGEST_SPAN_DAYS = 366
 #: How wide a column of a workbook stands, in characters.
 WIDTHS = {"支部": 40, "支部（现名）": 40, "服务站": 36, "地址": 40, "开放时间": 36, "内容": 50, "来源": 40}
 USUAL_WIDTH = 16
+#: So many people are in memory at a time.
+AT_ONCE = 1000
 
 
 class Kind(Labelled):
@@ -127,7 +129,8 @@ def _people(session: Session, on: date, *, is_unmasked: bool) -> Table:
         .join(Affiliation, Affiliation.person_id == Person.id)
         .join(Branch, Branch.id == Affiliation.branch_id)
         .where(*people.holds(Affiliation, on))
-        .order_by(Branch.id, Person.name, Person.id)
+        .order_by(Branch.id, Person.name, Person.id),
+        execution_options={"yield_per": AT_ONCE},
     )
     listed = (
         (

@@ -28,14 +28,13 @@ from services.tables.sheets import Problem
 MAX_BYTES = 16 * 1024 * 1024
 #: A file that nobody has written by then is erased (least data).
 KEPT = timedelta(hours=24)
-#: Nobody works longer at one without a word; on SQLite there is no word while it is written.
+#: Nobody works longer at one without a word.
 HELD = timedelta(minutes=10)
 MAX_ATTEMPTS = 3
 TRY_AGAIN = timedelta(seconds=20)
 _PART_BYTES = 256 * 1024
 WAITING = (ImportState.UPLOADED, ImportState.APPLYING)
 OPEN = (*WAITING, ImportState.CHECKED)
-CHANGED_SINCE = "预览以后，名册又变了（或换了人来写入）：请再看一遍，再写入。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Tables brought in from outside: first said what they would change, written only without a single error (F030).
 
-A file is gone through twice, some hundred rows at a time, and nothing is kept but numbers, the first problems and the
-first changes. Going through it to apply it is the same as to check it, only that each batch is written, in the one
-transaction of the caller: with a problem anywhere that transaction is dropped (docs/decisions/0018).
+A file is gone through some hundred rows at a time, and nothing is kept but numbers, the first problems and the first
+changes. Whoever means to write it keeps aside what each batch would write and with what it was compared; writing, in a
+transaction of its own, asks the database the same again and then only pours (docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from clock import beijing_date
-from errors import Misunderstood, NotFound
+from errors import Misunderstood, NotFound, RuleBroken
 from models import ImportKind, Role
+from models.many import roomy
 from services import audit
 from services.scope import OUTSIDE, Scope
 from services.tables import sheets, table_files, workbooks
-from services.tables.imports_kinds import Change, Column, Fate, Importer
+from services.tables.imports_kinds import Change, Column, Fate, Ground, Importer
 from services.tables.imports_ledgers import Holidays, Publicity
 from services.tables.imports_people import People
 from services.tables.imports_places import Branches, Stations
 from services.tables.sheets import MARK, Problem, Row, TableFile
+from services.tables.spool import Spool
 
 Kind = ImportKind
 MAX_PROBLEMS = 500
 SHOWN_CHANGES = 50
-
+CHANGED_SINCE = "预览以后，名册又变了（或换了人来写入）：请再看一遍，再写入。"
 
 COLUMNS: dict[Kind, tuple[Column, ...]] = {
     Kind.PEOPLE: People.columns,
@@ -87,44 +90,76 @@ class Findings:
         return self.fates[Fate.UNCHANGED] == self.rows
 
 
-def check(session: Session, task: Task) -> Findings:
-    """Compare a file with what is there. Writes nothing. Raises Misunderstood for what is no such table."""
-    return _through(session, task, is_writing=False)
+class Prepared:
+    """A table between its comparing and its writing: by which keys the database was asked, what is to be written, and
+    `mark`, which stands for all that the database answered."""
+
+    def __init__(self) -> None:
+        self.keys, self.writings = Spool(), Spool()
+        self.found, self.mark = Findings(()), ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.keys.close()
+        self.writings.close()
 
 
-def apply(session: Session, task: Task, name: str, by: int | None = None) -> Findings:
-    """Write a file in the caller's transaction. Raises Misunderstood when anything is wrong with it: what was written
-    by then is the caller's to drop."""
-    found = _through(session, task, is_writing=True)
-    if found.problem_count:
-        raise Misunderstood(f"有 {found.problem_count} 处错误，什么也没有写入；改正后再导入。")
-    audit.note(session, task.at, by, f"import.{task.kind}", f"file:{name}", found.counts)
-    return found
+class ChangedSince(RuleBroken):
+    """What would be written is no longer what was compared."""
 
 
-def _through(session: Session, task: Task, *, is_writing: bool) -> Findings:
+def check(session: Session, task: Task, prepared: Prepared | None = None) -> Findings:
+    """Compare a file with what is there; what `apply` needs is put into `prepared`. Writes nothing. Raises Misunderstood
+    for what is no such table."""
     if task.kind not in kinds(task.scope):
         raise NotFound(OUTSIDE)
     needed = [column.name for column in COLUMNS[task.kind] if column.is_needed]
     others = [column.name for column in COLUMNS[task.kind] if not column.is_needed]
-    reading = sheets.read(task.file, needed, others)
-    importer, found, digest = _importer(session, task), Findings(reading.remarks), hashlib.sha256()
-    counted = 1
+    reading, ground = sheets.read(task.file, needed, others), Ground(session)
+    importer, found, digest = _importer(ground, task), Findings(reading.remarks), hashlib.sha256()
     for rows in sheets.chunks(reading.rows()):
-        changes = importer.compare(rows)
+        keys, changes = importer.compare(rows)
         _note(found, rows, changes)
         for change in changes:
             digest.update(repr((change.row, change.fate.value, change.differences)).encode())
-        if is_writing and not found.problem_count:
-            importer.write(changes)
-            if found.rows >= counted:
-                _count(session)
-                counted = found.rows * 4
+        if prepared is not None and not found.problem_count:
+            prepared.keys.put(keys)
+            prepared.writings.put(importer.ready(changes))
         task.progress(found.rows)
     if not found.rows:
         raise Misunderstood("表头下面没有数据。")
     found.digest = digest.hexdigest()
+    if prepared is not None:
+        prepared.found, prepared.mark = found, ground.mark
     return found
+
+
+def apply(session: Session, task: Task, prepared: Prepared, name: str, by: int | None = None) -> None:
+    """Write what was prepared, in the caller's transaction, if what it was compared with is as it was. Raises Misunderstood
+    when anything is wrong with it, ChangedSince; nothing was written then."""
+    found = prepared.found
+    if found.problem_count:
+        raise Misunderstood(f"有 {found.problem_count} 处错误，什么也没有写入；改正后再导入。")
+    ground = Ground(session, holds=True)
+    importer = _importer(ground, task)
+    for keys in prepared.keys:
+        importer.known(keys)
+    if ground.mark != prepared.mark:
+        raise ChangedSince(CHANGED_SINCE)
+    with roomy(session):
+        _pour(session, importer, prepared)
+    audit.note(session, task.at, by, f"import.{task.kind}", f"file:{name}", found.counts)
+
+
+def _pour(session: Session, importer: Importer, prepared: Prepared) -> None:
+    counted = 1
+    for batch, ready in enumerate(prepared.writings, 1):
+        importer.write(ready)
+        if batch == counted:
+            _count(session)
+            counted *= 4
 
 
 def _count(session: Session) -> None:
@@ -134,20 +169,20 @@ def _count(session: Session) -> None:
         session.execute(sa.text("ANALYZE people, affiliations, posts, branches, stations"))
 
 
-def _importer(session: Session, task: Task) -> Importer:
+def _importer(ground: Ground, task: Task) -> Importer:
     # Who audits as well reads the whole city and writes in the county only.
     scope = task.scope and replace(task.scope, roles=task.scope.roles - {Role.AUDITOR})
     match task.kind:
         case Kind.PEOPLE:
-            return People(session, scope, beijing_date(task.at))
+            return People(ground, scope, beijing_date(task.at))
         case Kind.BRANCHES:
-            return Branches(session, scope, task.at)
+            return Branches(ground, scope, task.at)
         case Kind.STATIONS:
-            return Stations(session, scope)
+            return Stations(ground, scope)
         case Kind.HOLIDAYS:
-            return Holidays(session)
+            return Holidays(ground)
         case Kind.PUBLICITY:
-            return Publicity(session)
+            return Publicity(ground)
 
 
 def _note(found: Findings, rows: list[Row], changes: list[Change]) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from operator import itemgetter
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVarTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from models import Labelled
-from models.base import Base
+from models.base import Base, vault_of
 from services.tables.sheets import Row
 
 Shown = Mapping[str, tuple[str, Callable[[Any], str]]]
+Ts = TypeVarTuple("Ts")
 OUTSIDE = "不在您的管理范围内。"
 
 
@@ -47,19 +51,56 @@ class Change:
     values: Any
 
 
-class Importer(Protocol):
-    """Compares rows with what is there, and writes them; made anew for each going through of a file.
+class Compared(NamedTuple):
+    """What became of some rows, and the keys by which the database was asked about them."""
 
-    `compare` notes problems in the rows and leaves those out. It sees a file from top to bottom, some rows at a time,
-    and says the same whether the rows before were written or only compared.
+    keys: list[Any]
+    changes: list[Change]
+
+
+class Ground:
+    """What a table is compared with, question by question. The same questions asked later with the same `mark` in the end:
+    nothing that was looked at has changed, and whatever follows from it is as it was.
+
+    Who is about to write holds what is found until then, as every act on the roll does (services/membership/changes.py).
     """
 
-    def compare(self, rows: list[Row]) -> list[Change]: ...
+    def __init__(self, session: Session, *, holds: bool = False) -> None:
+        self.session = session
+        self._holds = holds and session.get_bind().dialect.name != "sqlite"
+        # What is sealed already was sealed under the key of then.
+        self._answers = hashlib.sha256(vault_of(session.get_bind().dialect).current_mark)
 
-    def write(self, changes: list[Change]) -> None: ...
+    def ask(self, question: sa.Select[*Ts], keys: Sequence[Any] = (), *, held: bool = False) -> Sequence[sa.Row[*Ts]]:
+        """The rows of a question, about some `keys` where it has a parameter of that name; `held` ones nobody else changes
+        any more. They come by their first column: asked for an order, MariaDB would read the whole table along it."""
+        question = question.with_for_update() if held and self._holds else question
+        rows = sorted(self.session.execute(question, {"keys": keys}), key=itemgetter(0))
+        self._answers.update(repr(rows).encode())
+        return rows
+
+    @property
+    def mark(self) -> str:
+        return self._answers.hexdigest()
 
 
-class Keyed:
+class Importer(Protocol):
+    """Compares rows with what is there, and writes them; made anew for each of the two.
+
+    `compare` sees a file from top to bottom, some rows at a time, notes problems in the rows and leaves those out. `known`
+    asks what it asked. `ready` makes of some changes what `write` needs, with everything done that takes time.
+    """
+
+    def compare(self, rows: list[Row]) -> Compared: ...
+
+    def known(self, keys: list[Any]) -> object: ...
+
+    def ready(self, changes: list[Change]) -> Any: ...
+
+    def write(self, ready: Any) -> None: ...
+
+
+class Keyed(ABC):
     """A table whose rows are found by one column: known there, a row is an update, else new."""
 
     model: ClassVar[type[Base]]
@@ -71,21 +112,22 @@ class Keyed:
     #: What is said of a key that was there above.
     twice: ClassVar[str] = "与第 {} 行相同。"
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, ground: Ground) -> None:
+        self.ground, self.session = ground, ground.session
         self.shown: Shown = self.shows
         self._first: dict[Any, int] = {}
 
+    @abstractmethod
     def values(self, row: Row) -> dict[str, Any]:
         """What a row would write, the key among it; of no use once something wrong is noted, but for the key."""
-        raise NotImplementedError
 
-    def allow(self, row: Row, before: sa.Row[Any]) -> None:
+    def allow(self, row: Row, before: sa.Row[Any]) -> None:  # noqa: B027 - most tables allow everything
         """Note a problem where what is there may not be changed."""
 
-    def compare(self, rows: list[Row]) -> list[Change]:
+    def compare(self, rows: list[Row]) -> Compared:
         read = [(row, self.values(row)) for row in rows if not row.problems]
-        known = self._known(values[self.key] for row, values in read if not row.problems)
+        keys = [values[self.key] for row, values in read if not row.problems]
+        known = self.known(keys)
         found = []
         for row, values in read:
             first = self._first.setdefault(values[self.key], row.number) if values[self.key] else row.number
@@ -98,12 +140,12 @@ class Keyed:
                 self.allow(row, before)
             if not row.problems:
                 found.append(self._change(row, before, values))
-        return found
+        return Compared(keys, found)
 
-    def _known(self, keys: Iterable[Any]) -> dict[Any, sa.Row[Any]]:
+    def known(self, keys: list[Any]) -> dict[Any, sa.Row[Any]]:
         table = self.model.__table__
-        rows = self.session.execute(sa.select(table).where(table.c[self.key].in_(list(keys))))
-        return {row._mapping[self.key]: row for row in rows}
+        rows = sa.select(table).where(table.c[self.key].in_(keys))
+        return {row._mapping[self.key]: row for row in self.ground.ask(rows, held=True)}
 
     def _change(self, row: Row, before: sa.Row[Any] | None, values: dict[str, Any]) -> Change:
         was = before._mapping if before is not None else {}
@@ -119,9 +161,12 @@ class Keyed:
             values = {name.name: was[name.name] for name in self.model.__table__.primary_key} | values
         return Change(row.number, str(values[self.key]), fate, differences, values)
 
-    def write(self, changes: list[Change]) -> None:
-        new = [change.values for change in changes if change.fate is Fate.NEW]
-        changed = [change.values for change in changes if change.fate is Fate.CHANGED]
+    def ready(self, changes: list[Change]) -> list[Any]:
+        return [(change.fate, change.values) for change in changes if change.fate is not Fate.UNCHANGED]
+
+    def write(self, ready: list[Any]) -> None:
+        new = [values for fate, values in ready if fate is Fate.NEW]
+        changed = [values for fate, values in ready if fate is Fate.CHANGED]
         if new:
             self.session.execute(sa.insert(self.model), new)
         if changed:

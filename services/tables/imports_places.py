@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from clock import beijing_date
 from models import Branch, BranchAct, BranchChange, BranchKind, County, Station
 from services.organisation import branch_history, stations
 from services.organisation.branch_history import CITY
 from services.scope import Scope
-from services.tables.imports_kinds import OUTSIDE, Change, Column, Fate, Keyed, Shown, text
+from services.tables.imports_kinds import OUTSIDE, Column, Ground, Keyed, Shown, text
 from services.tables.sheets import Row
 
 #: The mainland, roughly: outside of it latitude and longitude were exchanged, or a digit is missing.
@@ -27,10 +26,11 @@ BY_TABLE = "表格导入"
 class _Placed(Keyed):
     """Rows that stand in a county, within the scope of whoever brings them in."""
 
-    def __init__(self, session: Session, scope: Scope | None) -> None:
-        super().__init__(session)
+    def __init__(self, ground: Ground, scope: Scope | None) -> None:
+        super().__init__(ground)
         self._scope = scope
-        self._counties = {name: number for number, name in session.execute(sa.select(County.id, County.name))}
+        counties = ground.ask(sa.select(County.id, County.name))
+        self._counties = {name: number for number, name in counties}
         names = {number: name for name, number in self._counties.items()}
         self.shown = {**self.shown, "县（市）区": ("county_id", lambda number: names.get(number, CITY))}
 
@@ -52,8 +52,8 @@ class _Placed(Keyed):
 class Branches(_Placed):
     model, heading, key = Branch, "支部", "name"
 
-    def __init__(self, session: Session, scope: Scope | None, at: datetime) -> None:
-        super().__init__(session, scope)
+    def __init__(self, ground: Ground, scope: Scope | None, at: datetime) -> None:
+        super().__init__(ground, scope)
         self._at = at
 
     shows: ClassVar[Shown] = {"类别": ("kind", lambda kind: kind.label)}
@@ -74,12 +74,12 @@ class Branches(_Placed):
         if before._mapping["dissolved_on"] is not None:
             row.wrong(self.heading, f"这个支部在 {before._mapping['dissolved_on']} 撤销了，请先在控制台恢复它。")
 
-    def write(self, changes: list[Change]) -> None:
+    def write(self, ready: list[Any]) -> None:
         """With an act in the life of each, so that reports of earlier days stay as they were (F034)."""
-        names = [change.values["name"] for change in changes if change.fate is not Fate.UNCHANGED]
-        before = self._known(names)
-        super().write(changes)
-        after = self._known(names)
+        names = [values["name"] for _fate, values in ready]
+        before = self.known(names)
+        super().write(ready)
+        after = self.known(names)
         rows = [self._act(after[name], before.get(name)) for name in names]
         if rows:
             self.session.execute(sa.insert(BranchChange), rows)
@@ -110,12 +110,10 @@ class Stations(_Placed):
         "经度": ("longitude", text), "纬度": ("latitude", text),
     }  # fmt: skip
 
-    def __init__(self, session: Session, scope: Scope | None) -> None:
-        super().__init__(session, scope)
-        self._branches = {
-            name: number
-            for number, name in session.execute(sa.select(Branch.id, Branch.name).where(branch_history.living()))
-        }
+    def __init__(self, ground: Ground, scope: Scope | None) -> None:
+        super().__init__(ground, scope)
+        living = sa.select(Branch.id, Branch.name).where(branch_history.living())
+        self._branches = {name: number for number, name in ground.ask(living)}
         names = {number: name for name, number in self._branches.items()}
         self.shown = {**self.shown, "支部": ("branch_id", lambda number: names.get(number, ""))}
 

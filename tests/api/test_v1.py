@@ -19,10 +19,10 @@ LEDGER = Path(demo.__file__).with_name("publicity_2017.csv").read_bytes()
 def ask(database):
     """Asks as a mini program does: path and query in, status and JSON out."""
     clock = Clock()
-    with database.transaction() as session:
-        imports.apply(
-            session, imports.Task(imports.Kind.PUBLICITY, table_files.opened(LEDGER), clock()), "ledger.csv"
-        )
+    task = imports.Task(imports.Kind.PUBLICITY, table_files.opened(LEDGER), clock())
+    with imports.Prepared() as prepared, database.transaction() as session:
+        imports.check(session, task, prepared)
+        imports.apply(session, task, prepared, "ledger.csv")
     client = served(database, clock).test_client()
 
     def get(path, **query):

@@ -10,11 +10,25 @@ import pytest
 import sqlalchemy as sa
 
 import schema
+from admin import listings
 from clock import beijing_date, parse_instant
-from models import Affiliation, Branch, BranchAct, BranchChange, BranchKind, County, Database, Person, Station, Vault
-from services.membership import merging
+from models import (
+    Affiliation,
+    Branch,
+    BranchAct,
+    BranchChange,
+    BranchKind,
+    Change,
+    County,
+    Database,
+    Person,
+    Station,
+    Vault,
+)
+from services.membership import changes, merging
 from services.organisation import branch_history
-from services.tables.imports import Kind
+from services.tables import imports, table_files
+from services.tables.imports import ChangedSince, Kind
 from services.tables.imports_kinds import Fate
 from tests import servers
 from tests.conftest import SECRET
@@ -97,6 +111,30 @@ def test_two_entries_that_were_merged_stay_one_person(database):
     assert [is_main for _, is_main, _ in belongs(database, "张三")] == [True, False]
 
 
+def test_the_number_of_an_entry_that_was_merged_means_whoever_it_is_now(database):
+    bring_in(database, PEOPLE + "张三,19900001111,甲支部,,2020-01-31\n张叁,19900002222,乙支部,,2021-01-31\n")
+    with database.transaction() as session:
+        keep, gone = session.scalars(sa.select(Person).order_by(Person.id)).all()
+        change = merging.merge(session, keep, gone, "核对过身份证，登记了两次", AT, by=None)
+    for name in ("张叁", "张三"):
+        table = PEOPLE + f"{name},19900002222,乙支部,,2021-01-31\n"
+        assert bring_in(database, table).fates == {Fate.UNCHANGED: 1}
+    moved = PEOPLE + "张叁,19900002222,乙支部,,2021-05-01\n"
+    assert bring_in(database, moved).fates == {Fate.CHANGED: 1}
+    assert belongs(database, "张三") == [("甲支部", True, date(2020, 1, 31)), ("乙支部", False, date(2021, 5, 1))]
+    assert count(database, Person) == 2
+    assert said(bring_in(database, PEOPLE + "李四,19900002222,乙支部,,2021-01-31\n")) == [
+        "B2“手机号”：已经登记在另一个姓名下；请核对是改名、换号还是填错。"
+    ]
+    twice = PEOPLE + "张三,19900001111,乙支部,,2021-05-01\n张叁,19900002222,乙支部,,2021-05-01\n"
+    assert said(bring_in(database, twice)) == ["第 3 行：与第 2 行重复：两条登记已经合并，是同一个人。"]
+    bring_in(database, moved.replace("2021-05-01", "2021-01-31"))
+    with database.transaction() as session:
+        changes.undo(session, session.get_one(Change, change.id), AT, by=None)
+    assert bring_in(database, PEOPLE + "张叁,19900002222,乙支部,,2021-01-31\n").fates == {Fate.UNCHANGED: 1}
+    assert belongs(database, "张叁") == [("乙支部", True, date(2021, 1, 31))]
+
+
 def figures(database, on):
     with database.reading() as session:
         then = branch_history.states(on)
@@ -139,3 +177,43 @@ def test_stations_come_in_are_known_again_and_change(database):
     found = bring_in(database, table.replace("某路 1 号", "某路 2 号"), Kind.STATIONS)
     assert found.changes[0].differences == (("地址", "某路 1 号", "某路 2 号"),)
     assert count(database, Station) == 1
+
+
+def test_what_changed_after_the_preparing_leaves_the_table_out(database):
+    """A further branch, a post and a date, each entered at the desk when the table was compared already."""
+    bring_in(database, PEOPLE + "张三,19900001111,甲支部,,2020-01-31\n")
+    task = imports.Task(
+        Kind.PEOPLE, table_files.opened((PEOPLE + "张三,19900001111,甲支部,,2021-01-31\n").encode()), AT
+    )
+    for change in (
+        "INSERT INTO affiliations (person_id, branch_id, is_main, since_on) VALUES (1, 2, FALSE, '2020-02-01')",
+        "INSERT INTO posts (person_id, role, branch_id, since_on, duties) VALUES (1, 'secretary', 1, '2020-02-01', '')",
+        "UPDATE affiliations SET since_on = '2020-03-01' WHERE branch_id = 1",
+    ):
+        with imports.Prepared() as prepared:
+            with database.reading() as session:
+                imports.check(session, task, prepared)
+            with database.transaction() as session:
+                session.execute(sa.text(change))
+            with pytest.raises(ChangedSince), database.transaction() as session:
+                imports.apply(session, task, prepared, "表.csv")
+    assert belongs(database, "张三")[0][2] == date(2020, 3, 1)
+
+
+def test_a_list_handed_out_while_the_roll_changes_has_each_of_its_rows_once(database, monkeypatch):
+    monkeypatch.setattr(listings, "AT_ONCE", 2)
+    with database.transaction() as session:
+        session.add_all(Person(name=f"人{number}") for number in range(9))
+    listing = listings.Listing("人", ("姓名",), (10,), lambda of, some: [(row[0].name,) for row in some])
+    names = []
+    with database.reading() as listed, database.reading() as session:
+        found = listings.found(listed, sa.select(Person).order_by(Person.name))
+        for number, (name,) in enumerate(listings.rows(listing, found, listings.Reading(session, AT, False))):
+            names.append(name)
+            with database.transaction() as meanwhile:
+                # In front of all that is still to come, one goes and one comes by turns.
+                if number % 2:
+                    meanwhile.add(Person(name=f"丁{number}"))
+                else:
+                    meanwhile.execute(sa.delete(Person).where(Person.name == f"人{number}"))
+    assert names == [f"人{number}" for number in range(9)]

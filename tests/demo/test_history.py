@@ -28,7 +28,7 @@ from models import (
 )
 from services import scope
 from services.consulting import consultations
-from services.elections import checks, drafts
+from services.elections import checks, drafts, records
 from services.elections.rules import Rules
 from services.meetings import rhythm
 from services.membership import claim_lists, duplicates, terms

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -131,15 +132,18 @@ def bring_in(kind: str, file: Path, sheet: str, is_for_real: bool) -> None:
     """
     parts = made.parts()
     table = table_files.opened(_content(file), sheet)
-
-    with imports.Prepared() as prepared:
-        with parts.database.reading() as session, _bar("检查", table) as bar:
-            task = imports.Task(imports.Kind(kind), table, clock.now(), progress=bar)
-            found = imports.check(session, task, prepared if is_for_real else None)
-        _say_findings(found, file, kind)
-        if is_for_real:
-            with parts.database.transaction() as session:
-                imports.apply(session, task, prepared, file.name)
+    try:
+        with imports.Prepared() as prepared:
+            with parts.database.reading() as session, _bar("检查", table) as bar:
+                task = imports.Task(imports.Kind(kind), table, clock.now(), progress=bar)
+                found = imports.check(session, task, prepared if is_for_real else None)
+            _say_findings(found, file, kind)
+            if is_for_real:
+                with parts.database.transaction() as session:
+                    imports.apply(session, task, prepared, file.name)
+    except OSError as error:
+        says = f"临时文件夹 {tempfile.gettempdir()} 写不下了（{error.strerror}），什么也没有写入；腾出空间再试。"
+        raise AssistantError(says) from error
     click.echo(f"已写入：{found.counts}。" if is_for_real else "这是预览，什么也没有写入；加 --apply 写入。")
 
 

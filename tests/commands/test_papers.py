@@ -1,6 +1,7 @@
 """stats, import, export, as an operator types them."""
 
 import csv
+import errno
 import io
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,7 @@ import demo
 from clock import parse_instant
 from models import Affiliation, AuditEntry, Branch, BranchKind, Person, PublicityRow
 from services.organisation import lifecycle
-from services.tables import table_files
+from services.tables import spool, table_files
 
 LEDGER = Path(demo.__file__).with_name("publicity_2017.csv")
 
@@ -205,3 +206,17 @@ def test_help_is_in_chinese_and_english(typed, command):
     assert said.code == 0
     assert any("\u4e00" <= letter <= "\u9fff" for letter in said.out)
     assert any(word in said.out for word in (" the ", " a ", " an ", " one "))
+
+
+def test_a_full_temporary_folder_is_said_and_nothing_is_written(typed, database, tmp_path, monkeypatch):
+    def full(_spool, _thing):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spool.Spool, "put", full)
+    file = tmp_path / "people.csv"
+    file.write_text("姓名,手机号,支部,加入日期,职务\n新人甲,19988880001,刑法学研究会党支部,2026-01-05,\n", "utf-8")
+    said = typed("import", "people", file, "--apply")
+    assert said.code == 1
+    assert "写不下了（No space left on device），什么也没有写入" in said.err
+    with database.reading() as session:
+        assert session.scalar(sa.select(Person.id).where(Person.name == "新人甲")) is None

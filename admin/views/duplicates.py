@@ -15,16 +15,22 @@ from services.membership import duplicates, merging, roster
 
 
 def register(pages: Blueprint, console: Console) -> None:
-    def compared(first_id: int, second_id: int, wrong: dict[str, str] | None = None) -> str:
-        seen, at = visitor().scope, console.now()
-        with console.database.reading() as session:
-            both = duplicates.both(session, seen, first_id, second_id)
-            return render_template(
-                "console/compare.html", both=[roster.whole(session, each, at) for each in both], wrong=wrong or {},
-                weights=merging.weights(session, both[0].id, both[1].id), may_act=_may_act(),
-                told_apart=duplicates.is_told_apart(session, both[0].id, both[1].id), typed=request.form,
-            )  # fmt: skip
+    _looking(pages, console)
+    _deciding(pages, console)
 
+
+def _compared(console: Console, first_id: int, second_id: int, wrong: dict[str, str] | None = None) -> str:
+    seen, at = visitor().scope, console.now()
+    with console.database.reading() as session:
+        both = duplicates.both(session, seen, first_id, second_id)
+        return render_template(
+            "console/compare.html", both=[roster.whole(session, each, at) for each in both], wrong=wrong or {},
+            weights=merging.weights(session, both[0].id, both[1].id), may_act=_may_act(),
+            told_apart=duplicates.is_told_apart(session, both[0].id, both[1].id), typed=request.form,
+        )  # fmt: skip
+
+
+def _looking(pages: Blueprint, console: Console) -> None:
     @pages.get("/duplicates", endpoint="duplicates")
     @section(DUPLICATES)
     def every() -> str:
@@ -41,8 +47,10 @@ def register(pages: Blueprint, console: Console) -> None:
     @pages.get("/duplicates/<int:first_id>/<int:second_id>")
     @section(DUPLICATES)
     def compare(first_id: int, second_id: int) -> str:
-        return compared(first_id, second_id)
+        return _compared(console, first_id, second_id)
 
+
+def _deciding(pages: Blueprint, console: Console) -> None:
     @pages.post("/duplicates/<int:first_id>/<int:second_id>/apart")
     @section(DUPLICATES_DECIDE)
     def tell_apart(first_id: int, second_id: int) -> Response:
@@ -75,7 +83,7 @@ def register(pages: Blueprint, console: Console) -> None:
                 change = merging.merge(session, keep, gone, why, at, by=me.person_id)
                 says = change.says
         except (Misunderstood, RuleBroken) as error:
-            return compared(first_id, second_id, {error.about: str(error)}), 422
+            return _compared(console, first_id, second_id, {error.about: str(error)}), 422
         flash(f"已合并：{says}。要分开，在“最近的改动”里撤销。")
         return redirect(url_for("console.person", person_id=numbers[0]))
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from admin import acts, showing
 from clock import beijing_date
 from services.elections import lists
+from services.entry import accounts
 from services.membership import claim_lists, duplicates, roster
 from services.organisation import branches
 from services.organisation.branch_history import CITY
@@ -146,6 +147,16 @@ def _terms(of: Reading, rows: Sequence[Any]) -> list[Cells]:
     ]  # fmt: skip
 
 
+def _accounts(of: Reading, rows: Sequence[Any]) -> list[Cells]:
+    return [
+        (
+            line.account.name, line.account.person.name, "、".join(line.roles) or "没有任职", line.says(of.at),
+            showing.moment(line.seen_at),
+        )
+        for line in accounts.lines(of.session, [row[0] for row in rows], of.at)
+    ]  # fmt: skip
+
+
 def _claims(of: Reading, rows: Sequence[Any]) -> list[Cells]:
     """Accounts are called in part, as on the page: whoever holds a whole openid could be written to."""
     return [
@@ -247,6 +258,9 @@ LISTS: dict[str, Listing] = {
         ("日期", "支部", "县（市）区", "类别", "第几次投票", "状态", "应到会", "实到会", "发出选票",
          "收回选票", "无效票", "当选", "说明", "撤销原因"),
         (14, 44, 14, 14, 10, 16, 8, 8, 10, 10, 8, 50, 30, 30), _elections,
+    ),
+    "console.accounts": Listing(
+        "账号", ("登录名", "姓名", "任职", "状态", "最近使用"), (18, 14, 40, 16, 18), _accounts
     ),
     "console.claims": Listing(
         "绑定核实",

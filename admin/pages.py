@@ -56,15 +56,18 @@ class Asked(Exception):
         self.question = question
 
 
-def page(session: Session, question: sa.Select[*tuple[Any, ...]], unit: str) -> Page:
-    """The page that the address asks for of what a question finds. Raises Asked for an export."""
+def page(session: Session, question: sa.Select[*tuple[Any, ...]], unit: str, of: str = "") -> Page:
+    """The page that the address asks for of what a question finds. Raises Asked for an export.
+
+    `of` is the list's endpoint, where a form that stands on it is answered with the list again.
+    """
     if g.get("is_export"):
         raise Asked(question)
     total = session.scalar(sa.select(sa.func.count()).select_from(question.order_by(None).subquery())) or 0
     chosen = {name: value for name, value in request.args.items() if name != "page" and value}
-    chosen |= request.view_args or {}
+    chosen |= {} if of else request.view_args or {}
     number = max(1, number_of("page", 1))
-    return Page(min(number, max(1, -(-total // SIZE))), total, unit, request.endpoint or "", chosen)
+    return Page(min(number, max(1, -(-total // SIZE))), total, unit, of or request.endpoint or "", chosen)
 
 
 def number_of(name: str, default: int = 0) -> int:

@@ -57,12 +57,11 @@ def list_all() -> None:
     """
     at = clock.now()
     with made.parts().database.reading() as session:
-        lines = accounts.lines(session, at)
+        lines = accounts.lines(session, session.scalars(accounts.matching(session)).all(), at)
     for line in lines:
-        state = "已停用" if line.account.closed_at else "锁定中" if line.is_locked(at) else f"{line.sessions} 处登录"
         mark = "，演示" if line.account.is_demo else ""
         roles = "、".join(line.roles) or "没有任职"
-        click.echo(f"{line.account.name}\t{line.account.person.name}\t{roles}\t{state}{mark}")
+        click.echo(f"{line.account.name}\t{line.account.person.name}\t{roles}\t{line.says(at)}{mark}")
     if not lines:
         click.echo("还没有账号。新建：python app.py accounts add 登录名 --person 姓名")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from admin import pages as paging
 from admin.guard import section, visitor
 from admin.navigation import ACCOUNTS, ACCOUNTS_CHANGE
 from admin.views.context import Console
@@ -16,13 +17,17 @@ OWN = "自己的账号请在“我的账号”里改；要重置请另一位管�
 
 def register(pages: Blueprint, console: Console) -> None:
     def listed(says: str = "", typed: dict[str, str] | None = None) -> str:
-        at = console.now()
+        at, words = console.now(), request.args.get("q", "")[:64]
         with console.database.reading() as session:
-            lines = accounts.lines(session, at)
+            question = accounts.matching(session, words)
+            page = paging.page(session, question, "个账号", "console.accounts")
+            some = session.scalars(question.offset(page.start).limit(paging.SIZE)).all()
+            lines = accounts.lines(session, some, at)
         may_change = bool(visitor().scope.roles & ACCOUNTS_CHANGE.roles)
         return render_template(
-            "console/accounts.html", lines=lines, says=says, typed=typed or {}, may_change=may_change
-        )
+            "console/accounts.html", lines=lines, page=page, words=words, says=says, typed=typed or {},
+            may_change=may_change,
+        )  # fmt: skip
 
     @pages.get("/accounts", endpoint="accounts")
     @section(ACCOUNTS)

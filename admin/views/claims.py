@@ -24,7 +24,7 @@ def register(pages: Blueprint, console: Console) -> None:
     def listed(says: str = "", wrong: int = 0) -> str:
         seen = visitor().scope
         with console.database.reading() as session:
-            page = paging.page(session, claim_lists.waiting(seen), "条")
+            page = paging.page(session, claim_lists.waiting(seen), "条", "console.claims")
             rows = session.scalars(claim_lists.waiting(seen).offset(page.start).limit(paging.SIZE)).all()
             return render_template(
                 "console/claims.html", page=page, lines=claim_lists.lines(session, rows), says=says, wrong=wrong,

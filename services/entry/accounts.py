@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
@@ -15,7 +16,7 @@ from models import Account, AccountSession, BackupCode, Person, Post
 from services import audit
 from services.custody.retention import SESSION_DAYS
 from services.entry import logins, passwords
-from services.membership import people
+from services.membership import people, roster
 
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
@@ -51,8 +52,13 @@ def get(session: Session, name: str) -> Account:
     return account
 
 
-def every(session: Session) -> list[Account]:
-    return list(session.scalars(sa.select(Account).options(joinedload(Account.person)).order_by(Account.name)))
+def matching(session: Session, words: str = "") -> sa.Select[Account]:
+    """Every account by name, or those whose name or person a word means."""
+    question = sa.select(Account).join(Account.person).options(contains_eager(Account.person)).order_by(Account.name)
+    if not words.strip():
+        return question
+    called = Account.name.startswith(words.strip().lower(), autoescape=True)
+    return question.where(sa.or_(called, roster.named(session, words)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +73,31 @@ class Line:
     def is_locked(self, at: datetime) -> bool:
         return self.account.locked_until is not None and self.account.locked_until > at
 
+    def says(self, at: datetime) -> str:
+        """How it stands, in a word."""
+        if self.account.closed_at is not None:
+            return "已停用"
+        if self.is_locked(at):
+            return "锁定中"
+        if not self.account.is_totp_confirmed:
+            return "还没有首次登录"
+        return f"{self.sessions} 处登录" if self.sessions else "未登录"
 
-def lines(session: Session, at: datetime) -> list[Line]:
-    """Every account, by name."""
-    everyone = every(session)
+
+def lines(session: Session, some: Sequence[Account], at: datetime) -> list[Line]:
+    """These accounts as a list shows them, with two statements."""
     roles: dict[int, list[str]] = {}
     held = sa.select(Post.person_id, Post.role).where(
-        Post.person_id.in_([a.person_id for a in everyone]), *people.holds(Post, beijing_date(at))
+        Post.person_id.in_([account.person_id for account in some]), *people.holds(Post, beijing_date(at))
     )
     for person_id, role in session.execute(held.distinct()):
         roles.setdefault(person_id, []).append(role.label)
     used: dict[int, list[AccountSession]] = {}
     for row in session.scalars(
-        sa.select(AccountSession).where(AccountSession.made_at > at - timedelta(days=SESSION_DAYS))
+        sa.select(AccountSession).where(
+            AccountSession.account_id.in_([account.id for account in some]),
+            AccountSession.made_at > at - timedelta(days=SESSION_DAYS),
+        )
     ):
         used.setdefault(row.account_id, []).append(row)
     return [
@@ -89,7 +107,7 @@ def lines(session: Session, at: datetime) -> list[Line]:
             max((row.seen_at for row in used.get(account.id, [])), default=None),
             sum(logins.is_alive(row, at) for row in used.get(account.id, [])),
         )
-        for account in everyone
+        for account in some
     ]
 
 

@@ -406,6 +406,7 @@ def test_an_account_is_made_reset_and_closed_by_the_office_only(office):
     number = add(office, "新同事")
     visitor = office.visitor("office")
     refused = visitor.send("/console/accounts", name="新", person=str(number))
+    assert 'href="/console/export/accounts"' in refused.get_data(as_text=True), "the list below the form is whole"
     assert refused.status_code == 422
     assert "登录名用" in text(refused)
     assert f'value="{number}"' in refused.get_data(as_text=True)
@@ -414,6 +415,8 @@ def test_an_account_is_made_reset_and_closed_by_the_office_only(office):
     assert "只显示这一次" in made
     assert visitor.send("/console/accounts/colleague/close", on="/console/accounts").status_code == 302
     assert "已停用" in text(visitor.open("/console/accounts"))
+    assert "共 1 个账号" in text(visitor.open("/console/accounts?q=coll"))
+    assert "没有这样的账号" in text(visitor.open("/console/accounts?q=nobody"))
     own = visitor.send("/console/accounts/office/reset", on="/console/accounts")
     assert own.status_code == 400
     assert "另一位管理员" in text(own)

@@ -33,8 +33,9 @@ fix: $(VENV)/.installed  ## 自动整理代码 · format and mend
 demo: $(VENV)/.installed  ## 只装演示数据 · load the demo data only
 	@$(BIN)/python app.py demo
 
-bench: $(VENV)/.installed  ## 周五签到风暴、群发、收件范围、导入，与参照系并测 · the storm, the sending, the audience, imports, beside others
-	@status=0; for what in storm fanout audience imports; do $(BIN)/python -m bench $$what || status=1; done; exit $$status
+bench: $(VENV)/.installed  ## 周五签到风暴、群发、收件范围、导入，与参照系并测；控制台页面 · the storm, the sending, the audience, imports, beside others; the console's pages
+	@status=0; for what in storm fanout audience imports; do $(BIN)/python -m bench $$what || status=1; done; \
+	$(BIN)/python -m tests.console.timed || status=1; exit $$status
 
 drill: $(VENV)/.installed  ## 演练：边发通知边 kill -9，看有没有人漏收、收两次 · kill the senders, count what people got
 	@$(BIN)/python -m bench drill

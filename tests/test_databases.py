@@ -67,7 +67,7 @@ from models import (
 from scheduler import timetable
 from scheduler.clockwork import Clockwork
 from services import audit, figures, scope
-from services.elections import records
+from services.elections import drafts, records
 from services.elections.drafts import Row, Typed
 from services.elections.records import Decision
 from services.elections.rules import Rules
@@ -546,7 +546,7 @@ def test_of_many_who_record_an_election_at_once_one_wins(house):
         led = session.scalars(sa.select(Post).where(Post.role == Role.SECRETARY).order_by(Post.id.desc())).first()
         branch, who = session.get_one(Branch, led.branch_id), led.person_id
         other = next(each for each in people.members_of(session, branch.id, on) if each.id != who)
-        drafts = []
+        begun = []
         for number in (1, 2):
             draft = drafts.begin(session, branch, ElectionKind.RENEWAL, on, "", Rules(), AT, by=1)
             row = Row(other.id, other.name, False, Seat.SECRETARY, Role.SECRETARY, None, draft.due)
@@ -555,8 +555,8 @@ def test_of_many_who_record_an_election_at_once_one_wins(house):
             # Out of the way of the next, which would else be the same one.
             draft.held_on = on - timedelta(days=number)
             session.flush()
-            drafts.append(draft.id)
-        session.execute(sa.update(Election).where(Election.id.in_(drafts)).values(held_on=on))
+            begun.append(draft.id)
+        session.execute(sa.update(Election).where(Election.id.in_(begun)).values(held_on=on))
 
     def record(number: int) -> str:
         try:
@@ -568,7 +568,7 @@ def test_of_many_who_record_an_election_at_once_one_wins(house):
         return ""
 
     with ThreadPoolExecutor(4) as threads:
-        said = list(threads.map(record, drafts * 2))
+        said = list(threads.map(record, begun * 2))
     assert said.count("") == 1, said
     secretary = Post.branch_id == branch.id, Post.role == Role.SECRETARY, Post.until_on.is_(None)
     assert count(house, Post, *secretary) == 1

@@ -21,6 +21,16 @@ def _alembic() -> Config:
     return Config(str(config.ROOT / "alembic.ini"))
 
 
+#: What SQLite says, and what that means to an operator.
+SQLITE_SAYS = {
+    "not a database": "数据库文件 {} 已损坏或不是 SQLite 文件；请用 python app.py restore 从备份恢复。",
+    "malformed": "数据库文件 {} 已损坏（可能没有复制完整）；请用 python app.py restore 从备份恢复。",
+    "unable to open": "打不开数据库文件 {}：请检查 database.url，它所在的文件夹要存在并可写。",
+    "readonly": "数据库文件 {} 不能写：请检查它和所在文件夹的权限。",
+    "locked": "另一个程序正在写数据库 {}，等了一会儿还没有写完；请稍后再试。",
+}
+
+
 def head() -> str | None:
     """The revision this version of the code needs."""
     return ScriptDirectory.from_config(_alembic()).get_current_head()
@@ -43,6 +53,7 @@ def current(database: Database) -> str | None:
 def upgrade(database: Database, revision: str = "head") -> None:
     """Raises ConfigurationError with one sentence."""
     current(database)
+    _require_known(revision)
     settings = _alembic()
     with database.engine.begin() as connection:
         settings.attributes["connection"] = connection
@@ -50,11 +61,20 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Go back to an older revision; what only newer tables hold is lost."""
+    """Go back to an older revision; what only newer tables hold is lost. Raises ConfigurationError with one sentence."""
+    if revision == "head":
+        raise ConfigurationError("要退回哪个版本？例如：python app.py migrate --down --to 0009（--to base 退到空）。")
+    current(database)
+    _require_known(revision)
     settings = _alembic()
     with database.engine.begin() as connection:
         settings.attributes["connection"] = connection
         command.downgrade(settings, revision)
+
+
+def _require_known(revision: str) -> None:
+    if revision not in {"head", "base"} and not knows(revision):
+        raise ConfigurationError(f"没有 {revision} 这个数据库版本；最新的是 {head()}。")
 
 
 def comparing(dialect: str) -> Callable[..., bool]:
@@ -77,8 +97,8 @@ def require(database: Database) -> None:
 
 def _unreadable(database: Database, error: DatabaseError) -> str:
     where = database.url.render_as_string(hide_password=True)
-    if database.is_sqlite and "not a database" in str(error):
-        return f"数据库文件 {database.url.database} 已损坏或不是 SQLite 文件；请用 python app.py restore 从备份恢复。"
-    if database.is_sqlite and "unable to open" in str(error):
-        return f"打不开数据库文件 {database.url.database}：请检查 database.url，它所在的文件夹要存在并可写。"
+    if database.is_sqlite:
+        for words, says in SQLITE_SAYS.items():
+            if words in str(error):
+                return says.format(database.url.database)
     return f"连不上数据库 {where}：{type(error.orig).__name__}。请检查 database.url 和数据库服务。"

@@ -26,5 +26,5 @@ def remember(token: str) -> None:
 def onward(asked: str | None = None) -> str:
     """Where somebody wanted to go: a page of the console and nowhere else."""
     where = asked if asked is not None else request.args.get("next", "")
-    is_ours = where.startswith("/console/") and "\\" not in where and "//" not in where
+    is_ours = where.startswith("/console/") and "\\" not in where and "//" not in where and where.isprintable()
     return where if is_ours else url_for("console.today")

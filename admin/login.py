@@ -86,6 +86,8 @@ def code(console: Console) -> Response | str | tuple[str, int]:
 def _check_code(console: Console, me: Visitor) -> str:
     """Open the session when the code is right; else the sentence to show."""
     at, said = console.now(), request.form.get("code", "")[:32]
+    if not said.strip():
+        return "请输入手机上的六位数字。"
     with console.database.transaction() as writing:
         row = logins.session_by_id(writing, me.session.id)
         refused = logins.refusal(writing, row.account, came_from(), at)

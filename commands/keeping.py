@@ -36,7 +36,10 @@ def backup(file: Path) -> None:
         audit.note(session, at, None, "backup", "database", f"{file} {manifest.rows} 行")
     size = file.stat().st_size / 1024 / 1024
     click.echo(f"已备份 {len(manifest.tables)} 张表、{manifest.rows} 行到 {file}（{size:.1f} MB），核对无误。")
-    click.echo(f"加密内容要用现在的密钥（指纹 {manifest.key_fingerprint}）才能读出，请另行保管 data/secret.key。")
+    click.echo(
+        f"加密内容要用现在的密钥（指纹 {manifest.key_fingerprint}）才能读出，请另行保管它："
+        "配置里的 server.secret_key，没有写的在 data/secret.key。"
+    )
 
 
 @click.command(short_help="恢复 · restore")

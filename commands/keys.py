@@ -22,6 +22,9 @@ WAIT_SECONDS = REFRESH_SECONDS + 5
 MOST_PASSES = 20
 
 
+LOST = "是另一个 server.secret_key 的；找回它，写进 server.former_secret_keys"
+
+
 @click.group("keys", short_help="加密密钥 · the keys of what is encrypted")
 def group() -> None:
     """手机号、咨询文字等加密用的密钥：看状态、轮换、换包装。
@@ -53,9 +56,12 @@ def show() -> None:
 
 
 def _line(parts: app.Parts, key: DataKey, rows: int, *, is_current: bool) -> str:
+    vault, kept = parts.database.vault, bytes.fromhex(key.wrapped)
+    if not vault.unwraps(kept):
+        return f"{key.mark}  {key.use.label}  {clock.beijing(key.made_at):%Y-%m-%d %H:%M}  读不出：{LOST}  {rows} 行"
     state = "在用" if is_current else "只用来读"
     what = f"{rows} 行" if key.use is KeyUse.TEXTS else "手机号、邀请码、备用码的查找"
-    wrapped = "" if parts.database.vault.is_wrapped_now(bytes.fromhex(key.wrapped)) else "  用的是以前的 secret_key"
+    wrapped = "" if vault.is_wrapped_now(kept) else "  用的是以前的 secret_key"
     return f"{key.mark}  {key.use.label}  {clock.beijing(key.made_at):%Y-%m-%d %H:%M}  {state}  {what}{wrapped}"
 
 
@@ -90,6 +96,14 @@ def reseal() -> None:
 
 
 def _reseal(parts: app.Parts) -> None:
+    """Until nothing is left; Ctrl-C says how to go on."""
+    try:
+        _passes(parts)
+    except KeyboardInterrupt:
+        raise RuleBroken("停在半路，没有丢什么；接着做：python app.py keys reseal") from None
+
+
+def _passes(parts: app.Parts) -> None:
     """Pass after pass, until those who run beside us have heard of the key and nothing is left."""
     total: Counter[str] = Counter()
     for passed in range(MOST_PASSES):

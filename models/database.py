@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -29,9 +30,11 @@ class Database:
         self.vault = vault
         vault.read_from(self._data_keys)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._file: tuple[int, int] | None = None
         # SQLite has one writer. Waiting for it here is fair; its own waiting is a lottery of short sleeps.
         self._one_writer = threading.RLock() if self.is_sqlite else None
         if self.is_sqlite:
+            sa.event.listen(self.engine, "first_connect", self._note_file)
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         if self.url.get_backend_name() in {"mysql", "mariadb"}:
@@ -40,6 +43,14 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
+
+    def _note_file(self, _connection: object, _record: object) -> None:
+        self._file = _identity(self.url.database)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether SQLite's file was taken away under us, or another put in its place: what we write then is lost."""
+        return self._file is not None and _identity(self.url.database) != self._file
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -77,6 +88,15 @@ class Database:
     def close(self) -> None:
         """Give every connection back to the server."""
         self.engine.dispose()
+
+
+def _identity(path: str | None) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called."""
+    try:
+        found = os.stat(path or "")  # noqa: PTH116 - not every name that SQLite takes is a path
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

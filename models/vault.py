@@ -133,6 +133,10 @@ class Vault:
                 return Key.of(each.open(wrapped))
         raise Unreadable(OTHER_KEY)
 
+    def unwraps(self, wrapped: bytes) -> bool:
+        """Whether a stored key is under a secret that is known here."""
+        return wrapped[:KEY_ID_BYTES] in {each.mark for each in self._wrapping}
+
     def is_wrapped_now(self, wrapped: bytes) -> bool:
         """Whether a stored key is under the present secret, and not under a former one."""
         return wrapped[:KEY_ID_BYTES] == self._wrapping[0].mark

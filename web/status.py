@@ -71,8 +71,13 @@ def _phone_page(settings: Settings) -> str:
     return f"{settings.wechat.api_base_url}/" if settings.wechat.is_local else ""
 
 
+REPLACED = "数据库文件被删除或换掉了，现在写的重启后就没有了：请马上停下程序，放回原来的文件或恢复备份，再启动"
+
+
 def look(settings: Settings, database: Database, at: datetime) -> list[Check]:
     """What an operator wants to know first, in words."""
+    if database.is_replaced:
+        return [Check("数据库", False, REPLACED, is_fatal=True)]
     try:
         with database.reading() as session:
             return [Check("数据库", True, "可以读写", is_fatal=True), *_inside(session, settings, at)]

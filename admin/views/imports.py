@@ -15,7 +15,7 @@ from admin.views.context import Console
 from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
 from models import Import, ImportKind, ImportState
-from services import scope
+from services import dues, scope
 from services.tables import import_runs, imports
 from services.tables.import_runs import Sent
 
@@ -82,7 +82,10 @@ def _standing(pages: Blueprint, console: Console) -> None:
         with console.database.reading() as session:
             row = found(session, import_id)
             shown = render_template(
-                "console/brought.html", row=row, preview=import_runs.preview(row), late=_is_late(row, console.now())
+                "console/brought.html",
+                row=row,
+                preview=import_runs.preview(row),
+                late=_is_late(session, row, console.now()),
             )
         answer = make_response(shown)
         # The buttons and the tables stand outside of what refreshes itself: another state brings the whole page anew.
@@ -113,10 +116,11 @@ def _standing(pages: Blueprint, console: Console) -> None:
         return redirect(url_for("console.imports"))
 
 
-def _is_late(row: Import, at: datetime) -> bool:
-    """Whether nobody works at what is to be worked at."""
+def _is_late(session: Session, row: Import, at: datetime) -> bool:
+    """Whether there is nobody to work at what is to be worked at."""
     is_waiting = row.state in {ImportState.UPLOADED, ImportState.APPLYING}
-    return is_waiting and row.held_until is None and at - row.uploaded_at > import_runs.TRY_AGAIN
+    is_left = is_waiting and row.held_until is None and at - row.uploaded_at > import_runs.TRY_AGAIN
+    return is_left and not dues.watched(session, at)["scheduler"]
 
 
 def _papers(pages: Blueprint, console: Console) -> None:

@@ -83,6 +83,8 @@ def fingerprints(vault: Vault) -> list[str]:
 
 def write(database: Database, path: Path, revision: str, at: datetime) -> Manifest:
     """Back up a database that is in use, as it stands at one instant, and check the file. Raises RuleBroken."""
+    if path.exists() and not path.is_file():
+        raise RuleBroken(f"{path} 不是文件；请换一个文件名。")
     if path.exists() and not zipfile.is_zipfile(path):
         raise RuleBroken(f"{path} 已存在，而且不是备份文件；请换一个文件名。")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models import AuditEntry, Base, Database, DataKey, KeyUse
-from models.base import Encrypted
+from models.base import Encrypted, vault_of
 from models.vault import KEY_ID_BYTES, Key, Unreadable, Vault
 from services import audit
 
@@ -118,11 +118,21 @@ def counted(session: Session) -> dict[str, dict[str, int]]:
 
 
 def left(session: Session, mark: bytes) -> int:
-    """How many rows a rotation has still to seal anew."""
+    """How many rows a rotation has still to seal anew, those aside whose key no secret of ours opens."""
+    lost = unreadable(session)
     return sum(
-        session.scalar(sa.select(sa.func.count()).select_from(each.table).where(*_others(each, mark))) or 0
+        session.scalar(
+            sa.select(sa.func.count()).select_from(each.table).where(*_others(each, mark), each.mark.not_in(lost))
+        )
+        or 0
         for each in resealed()
     )
+
+
+def unreadable(session: Session) -> list[bytes]:
+    """The marks of keys that are wrapped under a secret we do not have, as after a restore without it."""
+    vault = vault_of(session.get_bind().dialect)
+    return [bytes.fromhex(key.mark) for key in every(session) if not vault.unwraps(bytes.fromhex(key.wrapped))]
 
 
 # --- sealing anew --------------------------------------------------------------------------------------------

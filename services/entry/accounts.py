@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -131,10 +132,13 @@ def close(session: Session, account: Account, at: datetime, *, by: int | None) -
 
 
 def person_called(session: Session, said: str) -> Person:
-    """A person by number, or by a name that only one has. Raises NotFound, RuleBroken."""
+    """A person by number, or by a name that only one has. Raises Misunderstood, NotFound, RuleBroken."""
+    said = unicodedata.normalize("NFKC", said).strip()
+    if not said:
+        raise Misunderstood("请填姓名或人员编号。")
     if said.isascii() and said.isdecimal() and len(said) < 10:
         return people.get(session, int(said))
-    found = session.scalars(sa.select(Person).where(Person.name == said.strip()).order_by(Person.id).limit(6)).all()
+    found = session.scalars(sa.select(Person).where(Person.name == said).order_by(Person.id).limit(6)).all()
     if not found:
         raise NotFound(f"没有叫“{said}”的人；新人请先导入名册。")
     if len(found) > 1:

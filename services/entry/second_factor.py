@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+import unicodedata
 from datetime import datetime
 
 import pyotp
@@ -41,8 +42,9 @@ def code_at(account: Account, at: datetime) -> str:
 
 def take(session: Session, vault: Vault, account: Account, said: str, at: datetime) -> bool:
     """Whether a code is right, a step early or late; a code is good once. Backup codes count as well."""
-    plain = re.sub(r"[\s-]", "", said).lower()
-    if plain.isdigit() and len(plain) == 6:
+    # Digits as a Chinese keyboard makes them are digits.
+    plain = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", said)).lower()
+    if plain.isascii() and plain.isdigit() and len(plain) == 6:
         return _take_totp(session, account, plain, at)
     taken = session.execute(
         sa.update(BackupCode)

@@ -53,7 +53,8 @@ def _lines(raw: bytes, encoding: str) -> Iterator[Line]:
         for number, cells in enumerate(csv.reader(text, delimiter=separator, strict=True), 1):
             yield Line(number, cells)
     except csv.Error as error:
-        raise Misunderstood(f"文件不是合格的 CSV：{error}。请在 Excel 里重新另存为 CSV。") from None
+        where = "引号没有配对" if "unexpected end" in str(error) else str(error)
+        raise Misunderstood(f"文件不是合格的 CSV：{where}。请在 Excel 里重新另存为 CSV。") from None
 
 
 def write(table: Table, mark: str) -> tuple[bytes, int]:

@@ -15,7 +15,11 @@ _LOCKED = "EncryptedPackage".encode("utf-16-le")
 def opened(raw: bytes, sheet: str = "") -> TableFile:
     """A table, ready to be read; nothing but its lines is kept. Raises Misunderstood, in one sentence."""
     refuse(raw)
-    return xlsx_files.opened(raw, sheet) if raw.startswith(_ZIP) else csv_files.opened(raw)
+    if raw.startswith(_ZIP):
+        return xlsx_files.opened(raw, sheet)
+    if sheet:
+        raise Misunderstood(f"CSV 文件里只有一张表，没有“{sheet}”；请不要写表名，或换成工作簿。")
+    return csv_files.opened(raw)
 
 
 def refuse(raw: bytes) -> None:

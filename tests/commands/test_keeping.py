@@ -1,14 +1,17 @@
 """backup, restore, sending, privacy, as an operator types them."""
 
 import json
+import sqlite3
 import time
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 import config
 import demo
+import schema
 from bench.crew import Crew
 from bench.wechat import TEMPLATE
 from clock import parse_instant
@@ -238,3 +241,31 @@ def test_privacy_is_shown_and_erased_from_the_command_line(house, wang_fang, typ
     assert typed("privacy", "erase", WANG_FANG, "--yes").code == 0
     assert "没有可删除的内容" in typed("privacy", "erase", WANG_FANG, "--yes").out
     assert typed("privacy", "export", WANG_FANG).code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("migrate", "--to", "foo"), "没有 foo 这个数据库版本"),
+        (("migrate", "--down", "--to", "foo"), "没有 foo 这个数据库版本"),
+        (("migrate", "--down"), "要退回哪个版本"),
+        (("backup", "/dev/full"), "/dev/full 不是文件"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(database, typed, on_database, words, says):
+    on_database(database.url.database)
+    said = typed(*words)
+    assert (said.code, says in said.err, said.err.count("\n")) == (1, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("database is locked", "另一个程序正在写"),
+        ("attempt to write a readonly database", "不能写"),
+        ("database disk image is malformed", "没有复制完整"),
+    ],
+)
+def test_what_sqlite_says_is_said_in_words(database, error, says):
+    told = OperationalError("SELECT 1", {}, sqlite3.OperationalError(error))
+    assert says in schema._unreadable(database, told)

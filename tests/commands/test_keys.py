@@ -64,3 +64,26 @@ def test_the_secret_is_exchanged_and_the_former_one_can_go(database, typed, monk
     assert "以前的 secret_key" not in typed("keys", "list").out
     with Database(str(database.url), Vault(NEW_SECRET)).reading() as session:
         assert session.scalar(sa.select(Person.phone).where(Person.phone.is_not(None)).limit(1))
+
+
+def test_keys_of_a_secret_that_is_lost_are_named_and_nothing_is_advised_in_a_circle(database, typed, monkeypatch):
+    """As after a restore with --other-key: the old words cannot be read, the new ones can."""
+    monkeypatch.setenv("BOT_SERVER__SECRET_KEY", NEW_SECRET)
+    fresh = Database(str(database.url), Vault(NEW_SECRET))
+    with fresh.transaction() as session:
+        keys.begin_anew(session, fresh.vault, AT)
+    fresh.close()
+    listed = typed("keys", "list")
+    assert listed.code == 0, listed.err
+    assert listed.out.count("读不出：是另一个 server.secret_key 的") == 2
+    assert "keys reseal" not in listed.out
+    assert "上一次轮换" not in typed("keys", "rotate").out
+
+
+def test_whoever_stops_it_half_way_reads_how_to_go_on(database, typed, monkeypatch):
+    def stopped(_parts, _total):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("commands.keys._pass", stopped)
+    said = typed("keys", "rotate")
+    assert (said.code, "停在半路，没有丢什么；接着做：python app.py keys reseal" in said.err) == (1, True)

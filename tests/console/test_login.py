@@ -93,6 +93,16 @@ def test_wrong_codes_lock_as_well(office):
     assert visitor.send("/console/login/code", code=office.code("office")).status_code == 422
 
 
+def test_digits_of_a_chinese_keyboard_open_the_door_and_an_empty_code_costs_nothing(office):
+    visitor = office.visitor()
+    visitor.send("/console/login", name="office", password=demo_logins.PASSWORD)
+    said = [visitor.send("/console/login/code", code=" ").get_data(as_text=True) for _ in range(6)]
+    assert all("请输入手机上的六位数字" in each for each in said)
+    wide = office.code("office").translate({ord(str(n)): chr(ord("０") + n) for n in range(10)})
+    assert visitor.send("/console/login/code", code=wide).status_code == 302
+    assert visitor.open("/console/").status_code == 200
+
+
 def test_one_address_cannot_try_every_account(office):
     visitor = office.visitor()
     page = visitor.open("/console/login", environ_overrides={"REMOTE_ADDR": "10.0.0.9"}).get_data(as_text=True)
@@ -210,7 +220,9 @@ def test_a_form_without_its_token_changes_nothing(office):
     assert "account.reset" not in acts(office)
 
 
-@pytest.mark.parametrize("where", ["https://evil.example/", "//evil.example/", "/console/\\evil", "/console//evil"])
+@pytest.mark.parametrize(
+    "where", ["https://evil.example/", "//evil.example/", "/console/\\evil", "/console//evil", "/console/%0d%0aX:1"]
+)
 def test_a_login_leads_to_no_other_host(office, where):
     visitor = office.visitor()
     visitor.send("/console/login", name="office", password=demo_logins.PASSWORD)

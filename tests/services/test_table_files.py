@@ -275,3 +275,10 @@ def test_no_spreadsheet_runs_what_is_written(text):
     raw, _ = csv_files.write(Table(("甲",), [(text,)]), "")
     cell = next(row for number, row in enumerate(csv.reader(io.StringIO(raw.decode("utf-8-sig")))) if number == 1)
     assert not "".join(cell).startswith(sheets.FORMULA)
+
+
+def test_a_csv_has_one_table_and_its_quotes_come_in_pairs():
+    with pytest.raises(Misunderstood, match="CSV 文件里只有一张表，没有“二月”"):
+        table_files.opened("姓名,手机号\n甲,1\n".encode(), "二月")
+    with pytest.raises(Misunderstood, match="引号没有配对"):
+        list(table_files.opened('姓名,手机号\n"甲,1\n'.encode()).lines())

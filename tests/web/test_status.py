@@ -40,6 +40,20 @@ def test_ready_says_why(house):
     assert found["发送"]["is_ok"]
 
 
+def test_a_database_file_that_was_put_in_the_place_of_ours_is_red(house, tmp_path):
+    """What is written into the file that was taken away is lost at the next start."""
+    assert checks(house)["数据库"]["is_ok"]
+    path = tmp_path / "bot.db"
+    path.rename(tmp_path / "away.db")
+    for _ in ("taken away", "another in its place"):
+        status, body, _headers = get(f"{house.url}/readyz")
+        said = {check["name"]: check["says"] for check in json.loads(body)["checks"]}
+        assert (status, "被删除或换掉了" in said["数据库"]) == (503, True)
+        path.write_bytes(b"")
+    path.unlink()
+    (tmp_path / "away.db").rename(path)
+
+
 def test_a_year_without_holidays_is_a_banner_not_a_crash(house):
     """F040: eight weeks from 27 November 2026 reach into 2027, which nobody has entered."""
     assert "2027 年假期未录入" in checks(house)["日历"]["says"]

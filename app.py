@@ -33,7 +33,7 @@ from scheduler.delivery import Delivery
 from scheduler.importing import Importing
 from services.sending import ladder, outbox
 from services.sending.ladder import Account
-from web import status
+from web import refusals, status
 from web.entrance import Entrance
 from web.numbers import Number
 
@@ -153,6 +153,7 @@ def pages(parts: Parts) -> Flask:
         _scan_code(parts),
     )
     admin.attach(app, console)
+    refusals.attach(app)
     return app
 
 

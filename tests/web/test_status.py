@@ -8,6 +8,7 @@ import urllib.request
 from email.message import Message
 from html.parser import HTMLParser
 
+import pytest
 import sqlalchemy as sa
 
 from models import Credential
@@ -105,3 +106,25 @@ def test_figures_carry_no_openid(house, zhang_wei):
     page = get(f"{house.url}/metrics")[1]
     assert "assistant_messages_total" in page
     assert zhang_wei.openid not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "says"),
+    [
+        ("/nope", 404, "没有这个地址。\n"),
+        ("/wechat/mini", 404, "没有这个地址。\n"),
+        ("/api/v1/", 404, {"error": "没有这个地址。"}),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(house, path, code, says):
+    status, body, headers = get(f"{house.url}{path}")
+    assert status == code
+    assert (json.loads(body) if headers.get_content_type() == "application/json" else body) == says
+
+
+def test_the_wrong_way_to_ask_is_said_in_a_sentence_and_names_the_right_one(house):
+    asked = urllib.request.Request(f"{house.url}/api/v1/calendar", data=b"x=1", method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked)
+    assert (refused.value.code, "GET" in refused.value.headers["Allow"]) == (405, True)
+    assert json.loads(refused.value.read()) == {"error": "这个地址不接受这种请求。"}

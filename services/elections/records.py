@@ -24,6 +24,9 @@ TWICE = "本支部这一天已经有一份生效的选举记录。同一天再�
 CHANGED = "您核对以后，记录或支部的职务又有改动，没有存档；请照现在的再核对一遍。"
 THERE = "这是选举的结果，请市、县（市）区办公室在那份选举记录里撤销，要写原因。"
 
+#: What helps where the posts cannot go back.
+KEEP = "只撤销记录的，请勾“职务留着不动”，职务另在本人页面办理。"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -141,5 +144,9 @@ def set_aside(
     told = "；职务不动" if keeps_posts and election.change_id else ""
     audit.note(session, at, by, "election.set_aside", f"election:{election.id}", f"{says}（{why}）{told}")
     session.flush()
-    if election.change_id is not None and not keeps_posts:
+    if election.change_id is None or keeps_posts:
+        return
+    try:
         changes.undo(session, changes.get(session, election.change_id), at, by=by)
+    except RuleBroken as error:
+        raise RuleBroken(f"{error}{KEEP}") from None

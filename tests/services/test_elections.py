@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -34,7 +34,7 @@ from services.elections import checks, drafts, records
 from services.elections.drafts import Row, Typed
 from services.elections.records import Decision
 from services.elections.rules import Rules
-from services.membership import changes, merging, people, terms
+from services.membership import changes, merging, people, roll, terms
 from tests.conftest import LOADED_AT
 
 BY, ON = 1, beijing_date(LOADED_AT)
@@ -439,6 +439,52 @@ def test_where_posts_were_changed_since_it_is_set_aside_without_them_or_not_at_a
         assert not election.is_set_aside
         records.set_aside(session, election, "计票有误，上级要求重新登记", LOADED_AT, by=BY, keeps_posts=True)
         assert led_by(session, branch.id) == [person.id]
+
+
+WHY = "计票有误，上级要求重新登记"
+TOMORROW = LOADED_AT + timedelta(days=1)
+
+
+def test_no_post_goes_back_to_somebody_who_has_left_the_branch(database):
+    """X is elected, then Y; X leaves; Y's election is set aside."""
+    with database.transaction() as session:
+        branch, _members, _post = of(session)
+        _first, gone = elect(session)
+        second = begun(session)
+        other = next(each.person for each in second.voters if each.person_id != gone.id)
+        drafts.write(session, second, typed(second, secretary_row(other, len(second.voters)), round=2))
+        record(session, second)
+        row = session.scalars(
+            sa.select(Affiliation)
+            .options(joinedload(Affiliation.branch))
+            .where(Affiliation.person_id == gone.id, Affiliation.branch_id == branch.id)
+        ).one()
+        roll.leave(session, row, beijing_date(TOMORROW), "工作调动，组织关系转出", TOMORROW, by=BY)
+        second = drafts.whole(session, second.id)
+        says = f"{gone.name}已不在{branch.name}.*职务留着不动"
+        with pytest.raises(RuleBroken, match=says), session.begin_nested():
+            records.set_aside(session, second, WHY, TOMORROW, by=BY)
+        session.expire_all()
+        assert led_by(session, branch.id) == [other.id]
+        second = drafts.whole(session, second.id)
+        records.set_aside(session, second, WHY, TOMORROW, by=BY, keeps_posts=True)
+        assert second.is_set_aside
+        assert led_by(session, branch.id) == [other.id]
+
+
+def test_nobody_gets_a_post_back_that_was_given_anew_meanwhile(database):
+    with database.transaction() as session:
+        branch, members, _old = of(session)
+        deputy = terms.Given(Role.DEPUTY, None, "", date(2024, 1, 2), None)
+        terms.appoint(session, members[2], branch, deputy, LOADED_AT, by=BY)
+        election, _person = elect(session)
+        terms.appoint(session, members[2], branch, replace(deputy, since_on=ON), LOADED_AT, by=BY)
+        election = drafts.whole(session, election.id)
+        with pytest.raises(RuleBroken, match="之后又有改动"), session.begin_nested():
+            records.set_aside(session, election, WHY, LOADED_AT, by=BY)
+        session.expire_all()
+        held = [post for post in terms.of_branch(session, branch.id, ON) if post.role is Role.DEPUTY]
+        assert [(post.person_id, post.since_on) for post in held] == [(members[2].id, ON)]
 
 
 def test_one_act_one_change(database):

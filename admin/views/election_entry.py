@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -92,7 +93,7 @@ def _filling(pages: Blueprint, console: Console) -> None:
         return render_template(
             "console/election_form.html", election=found, typed=typed, wrong=wrong, kinds=list(ElectionKind),
             turnouts=list(Turnout), standings=forms.STANDINGS, other=forms.OTHER,
-            voters=sorted(found.voters, key=lambda voter: (voter.person.name, voter.person_id)),
+            called=forms.called(found), listed={voter.person_id for voter in found.voters},
             rows=forms.rows_in(typed), rules=_rules(console), today=visitor().scope.on,
         )  # fmt: skip
 
@@ -108,33 +109,45 @@ def _filling(pages: Blueprint, console: Console) -> None:
     @pages.post("/elections/<int:election_id>/edit", endpoint="edit_election_send")
     @section(ELECTIONS_WRITE)
     def fill(election_id: int) -> Answer:
-        now = console.now()
         try:
             with console.database.transaction() as session:
                 found = _own(session, election_id)
+                if not found.is_draft:
+                    raise RuleBroken(drafts.RECORDED)
                 if said("do") == "more":
                     more = forms.rows_in(request.form) + MORE_ROWS
                     return form(found, {**request.form, "rows": str(more)}, {})
-                names = {voter.person_id: voter.person.name for voter in found.voters}
-                typed, read = forms.read(request.form, names, beijing_date(now))
+                names, held_on = forms.names(found), found.held_on
+                typed, read = forms.read(request.form, names, beijing_date(console.now()))
                 if typed is None:
                     return form(found, request.form, read.wrong), 422
-                moves = typed.held_on != found.held_on
+                before = {voter.person_id for voter in found.voters}
                 drafts.write(session, found, typed)
+                gone = before - {voter.person_id for voter in found.voters}
         except RuleBroken as error:
             with console.database.reading() as session:
                 found = _own(session, election_id)
                 if found.is_draft:
-                    return form(found, request.form, {"": str(error)}), 422
+                    # Who has read that it was changed elsewhere saves the next time.
+                    seen = drafts.mark(found) if str(error) == drafts.ELSEWHERE else said("mark")
+                    return form(found, {**request.form, "mark": seen}, {error.about: str(error)}), 422
             flash(str(error))
             return _to("election", election_id)
-        if moves:
-            flash(f"日期改到 {typed.held_on}，名单已按那一天的名册重排，请再看一遍。")
-        elif said("do") == "check":
-            return _to("check_election", election_id)
-        else:
-            flash("草稿已保存。")
-        return _to("edit_election", election_id)
+        return _saved(election_id, typed.held_on != held_on, typed.held_on, [names[each] for each in sorted(gone)])
+
+
+def _saved(election_id: int, moves: bool, on: date, gone: list[str]) -> Response:
+    """Where it goes on: whose list has become another one looks at it first."""
+    left_out = f"不在 {on} 名册里、从名单移出的：{'、'.join(gone)}。" if gone else ""
+    if moves:
+        flash(f"日期改到 {on}，名单已按那一天的名册重排，请再看一遍。{left_out}")
+    elif left_out:
+        flash(f"草稿已保存。{left_out}")
+    elif said("do") == "check":
+        return _to("check_election", election_id)
+    else:
+        flash("草稿已保存。")
+    return _to("edit_election", election_id)
 
 
 def _recording(pages: Blueprint, console: Console) -> None:

@@ -15,7 +15,7 @@ from admin.views.context import Console
 from admin.views.roll import checked, said
 from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
-from models import Election, ElectionKind, Turnout
+from models import Election, ElectionKind, Role, Turnout
 from services import scope
 from services.elections import checks, drafts, forms, records
 from services.elections.posts import Plan
@@ -155,13 +155,13 @@ def _recording(pages: Blueprint, console: Console) -> None:
 
     def sure(session: Session, election_id: int, wrong: dict[str, str]) -> str:
         found = _own(session, election_id)
-        problems = checks.problems(found)
+        problems = records.hindrances(session, found)
         verdict = None if problems else records.verdict(found, _rules(console))
         plan = Plan() if verdict is None else records.planned(session, found, verdict, years, console.now())
         return render_template(
             "console/election_check.html", election=found, problems=problems, verdict=verdict, plan=plan,
             rules=_rules(console), counts=checks.counts(found), typed=request.form, wrong=wrong,
-            seen="" if verdict is None else records.fingerprint(found, verdict, plan),
+            seen="" if verdict is None else records.fingerprint(found, verdict, plan), goes=_goes(plan),
         )  # fmt: skip
 
     @pages.get("/elections/<int:election_id>/check")
@@ -186,10 +186,20 @@ def _recording(pages: Blueprint, console: Console) -> None:
                 is_still_here = bool(then.roles & ELECTIONS.roles) and _is_seen(session, then, election_id)
         except (Misunderstood, RuleBroken) as error:
             with console.database.reading() as session:
-                return sure(session, election_id, {error.about: str(error)}), 422
+                if _own(session, election_id).is_draft:
+                    return sure(session, election_id, {error.about: str(error)}), 422
+            flash(str(error))
+            return _to("election", election_id)
         flash(says)
         # An outgoing secretary has no record to go back to.
         return _to("election", election_id) if is_still_here else redirect(url_for("console.mine"))
+
+
+def _goes(plan: Plan) -> bool:
+    """Whether who looks at it would lead the branch no longer."""
+    me = visitor().person_id
+    is_led = any(post.person_id == me and post.role is Role.SECRETARY for post in plan.ends)
+    return is_led and not any(each.person.id == me and each.given.role is Role.SECRETARY for each in plan.begins)
 
 
 def _decision() -> Decision:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -40,8 +41,18 @@ class Decision:
 
 
 def verdict(election: Election, rules: Rules) -> Verdict:
-    """What the counts of a draft without problems mean."""
-    return judge(rules, counts(election), election.seats, votes_of(election.candidates))
+    """What the counts of a record without problems mean. What was filed as valid broke no rule then, though the list of
+    its day may have become shorter since (two entries of one person)."""
+    follows = election.has_list or election.state is ElectionState.VALID
+    on_roll = None if follows else len(election.voters)
+    return judge(rules, counts(election), election.seats, votes_of(election.candidates), on_roll)
+
+
+def hindrances(session: Session, election: Election) -> list[str]:
+    """What has to be put right before it can be filed, the other record of the same ballot included."""
+    same = Election.branch_id == election.branch_id, Election.round == election.round
+    there = session.scalar(sa.select(Election.id).where(*same, Election.counts_on == election.held_on))
+    return [*problems(election), *([] if there is None else [TWICE])]
 
 
 def planned(session: Session, election: Election, found: Verdict, years: int, at: datetime) -> Plan:
@@ -66,7 +77,7 @@ def record(
     terms.lock_branch(session, election.branch_id)
     drafts.claim(session, election)
     drafts.recount(election)
-    wrong = problems(election)
+    wrong = hindrances(session, election)
     if wrong:
         raise RuleBroken(wrong[0])
     found = verdict(election, rules)

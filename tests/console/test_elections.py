@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from html import escape
 
 import pytest
 import sqlalchemy as sa
 
 from errors import RuleBroken
-from models import Affiliation, AuditEntry, Change, Election, ElectionState, Person, Post, Role, Voter
+from models import Affiliation, AuditEntry, Branch, Change, Election, ElectionState, Person, Post, Role, Voter
 from services.elections import drafts, records
 from services.elections.records import Decision
 from services.elections.rules import Rules
@@ -146,7 +147,7 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost(office, fi
     for name, value in typed.items():
         if name.split("-")[0] in {"returned", "issued", "spoiled", "for", "name", "due", "place", "round"}:
             assert f'name="{name}"' in page
-            assert f'value="{value}"' in page, name
+            assert f'value="{escape(value)}"' in page, name
 
 
 def test_somebody_of_another_branch_is_nobody_here(office):
@@ -265,6 +266,69 @@ def test_somebody_of_the_list_is_not_written_in_as_a_second_person(office):
     answer = visitor.send(f"{path}/edit", **filled(office, path, do="check", **more))
     assert answer.status_code == 422
     assert re.search(f'id="name-1-says" role="alert">{members[0].name}在名册里', answer.get_data(as_text=True))
+
+
+def test_who_is_elected_again_does_not_read_that_the_branch_is_gone(office):
+    visitor = office.visitor("secretary")
+    path = begin(visitor, office)
+    me, _branch, _members = secretary(office)
+    with office.database.transaction() as session:
+        post = session.scalars(sa.select(Post).where(Post.person_id == me, Post.role == Role.SECRETARY)).one()
+        post.since_on = office.clock.at.date() - timedelta(days=900)
+    visitor.send(f"{path}/edit", **filled(office, path, do="save", **{"who-0": str(me)}))
+    sure = text(visitor.open(f"{path}/check"))
+    assert "到此为止" in sure
+    assert "任期至" in sure
+    assert "您不再是本支部书记" not in sure
+
+
+def test_a_second_record_of_a_ballot_is_said_before_it_is_filed(office):
+    clerk = office.visitor("office")
+    first = begin(office.visitor("secretary"), office)
+    clerk.send(f"{first}/edit", **filled(office, first, do="save"))
+    assert "已经有一份生效的选举记录" not in text(clerk.open(f"{first}/check"))
+    record(clerk, first)
+    _me, branch_id, _members = secretary(office)
+    with office.database.reading() as session:
+        name = session.get_one(Branch, branch_id).name
+    second = begin(clerk, office, branch=name, held_on=str(office.clock.at.date()))
+    clerk.send(f"{second}/edit", **filled(office, second, do="save"))
+    sure = text(clerk.open(f"{second}/check"))
+    assert "已经有一份生效的选举记录" in sure
+    assert "选举有效" not in sure
+    clerk.send(f"{second}/edit", **filled(office, second, do="save", round="2"))
+    assert "已经有一份生效的选举记录" not in text(clerk.open(f"{second}/check"))
+
+
+def test_a_form_of_a_filed_record_leads_to_the_record_whatever_is_in_it(office):
+    clerk = office.visitor("office")
+    path = begin(office.visitor("secretary"), office)
+    fields = filled(office, path, do="save")
+    clerk.send(f"{path}/edit", **fields)
+    record(clerk, path)
+    for late in ({**fields, "do": "more"}, {**fields, "returned": "十个"}):
+        answer = clerk.send(f"{path}/edit", on="/console/elections", **late)
+        assert answer.location.endswith(path)
+        assert "已经存档" in text(clerk.open(path))
+    again = clerk.send(f"{path}/check", on="/console/elections", **{"as": "valid"})
+    assert again.location.endswith(path)
+    assert "已经存档" in text(clerk.open(path))
+
+
+def test_counts_of_paper_that_do_not_fit_the_branch_ask_for_a_reason(office):
+    visitor, clerk = office.visitor("secretary"), office.visitor("office")
+    path = begin(visitor, office)
+    many = len(secretary(office)[2]) + 1
+    paper = filled(office, path, do="check", list="no", due="1", present="1", returned="1", **{"for-0": "1"})
+    assert clerk.send(f"{path}/edit", **paper).location.endswith("/check")
+    sure = text(clerk.open(f"{path}/check"))
+    assert f"名册上那天有 {many} 人，应到会 1 人" in sure
+    assert "选举有效" not in sure
+    answer = record(clerk, path)
+    assert answer.status_code == 422
+    assert "请写明为什么仍然有效" in text(answer)
+    assert record(clerk, path, why="多数党员组织关系未转入，见名单").status_code == 302
+    assert f"名册上那天有 {many} 人" in text(clerk.open(path))
 
 
 def test_two_of_one_name_are_told_apart(office):

@@ -113,15 +113,17 @@ def test_paper_counts_stand_where_there_is_no_list(database):
     with database.transaction() as session:
         _branch, members, _post = of(session)
         election = begun(session)
+        due = len(members)
+        came = due - 1
         paper = Typed(
-            election.kind, ON, has_list=False, due=40, present=35, issued=35, returned=35, spoiled=1,
-            seats={Seat.SECRETARY: 1}, rows=(secretary_row(members[0], 30),),
+            election.kind, ON, has_list=False, due=due, present=came, issued=came, returned=came, spoiled=1,
+            seats={Seat.SECRETARY: 1}, rows=(secretary_row(members[0], came - 2),),
         )  # fmt: skip
         drafts.write(session, election, paper)
         assert checks.problems(election) == []
-        assert (election.candidates[0].votes_against, election.candidates[0].abstained) == (0, 4)
+        assert (election.candidates[0].votes_against, election.candidates[0].abstained) == (0, 1)
         record(session, election)
-        assert (election.state, election.due, election.candidates[0].is_elected) == (ElectionState.VALID, 40, True)
+        assert (election.state, election.due, election.candidates[0].is_elected) == (ElectionState.VALID, due, True)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,7 @@ def test_paper_counts_stand_where_there_is_no_list(database):
         ({"turnout": Turnout.PROBATIONARY}, "没有被选举权"),
         ({"twice": True}, "登记了两次"),
         ({"far": True}, "不在本支部名册里"),
+        ({"written": True}, "在名册里，请回去直接选"),
     ],
 )
 def test_what_is_missing_or_cannot_be_keeps_it_a_draft(database, wrong, says):
@@ -145,6 +148,8 @@ def test_what_is_missing_or_cannot_be_keeps_it_a_draft(database, wrong, says):
             here = [voter.person_id for voter in election.voters]
             who = session.scalars(sa.select(Person).where(Person.id.not_in(here)).limit(1)).one()
         rows = (secretary_row(who, wrong.get("votes", len(election.voters))),) * (2 if "twice" in wrong else 1)
+        if "written" in wrong:
+            rows += (Row(None, " ".join(who.name), True, Seat.SECRETARY, Role.SECRETARY, None, 0),)
         it = typed(election, *rows)
         if "turnout" in wrong:
             it.turnouts[members[0].id] = wrong["turnout"]

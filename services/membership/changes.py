@@ -141,7 +141,9 @@ def undo(session: Session, change: Change, at: datetime, *, by: int | None) -> N
             for step in reversed(steps):
                 _back(session, step)
             session.expire_all()
-            given_back.refuse(session, _opened(steps), beijing_date(at), LATER)
+            # Two entries that were one become what they were, with whatever posts each had.
+            if change.kind is not ChangeKind.MERGED:
+                given_back.refuse(session, _opened(steps), beijing_date(at), LATER)
     except IntegrityError:
         raise RuleBroken(LATER) from None
     session.expire_all()

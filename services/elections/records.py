@@ -95,6 +95,9 @@ def record(
     election.state, election.counts_on = state, election.held_on
     for place in found.elected if decision.is_valid else ():
         election.candidates[place].is_elected = True
+    # Whoever is renamed later is called here as on that day.
+    for voter in election.voters:
+        voter.name = voter.person.name
     try:
         with session.begin_nested():
             session.flush()

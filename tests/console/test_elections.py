@@ -15,7 +15,7 @@ from models import Affiliation, AuditEntry, Branch, Change, Election, ElectionSt
 from services.elections import drafts, records
 from services.elections.records import Decision
 from services.elections.rules import Rules
-from services.membership import people
+from services.membership import merging, people
 from tests.console.test_pages import text
 
 NEW = "/console/elections/new"
@@ -329,6 +329,29 @@ def test_counts_of_paper_that_do_not_fit_the_branch_ask_for_a_reason(office):
     assert "请写明为什么仍然有效" in text(answer)
     assert record(clerk, path, why="多数党员组织关系未转入，见名单").status_code == 302
     assert f"名册上那天有 {many} 人" in text(clerk.open(path))
+
+
+def test_a_filed_record_keeps_its_names_and_says_why_its_list_is_shorter(office):
+    clerk = office.visitor("office")
+    path = begin(office.visitor("secretary"), office)
+    clerk.send(f"{path}/edit", **filled(office, path, do="save"))
+    _me, _branch, members = secretary(office)
+    first, second, third = (each.id for each in members[:3])
+    with office.database.transaction() as session:
+        session.get_one(Person, second).name = "改前名"
+    record(clerk, path)
+    with office.database.transaction() as session:
+        session.get_one(Person, first).name = session.get_one(Person, second).name = "改后名"
+    page = text(clerk.open(path))
+    assert "改后名" not in page
+    assert "改前名" in page
+    assert page.count(members[0].name) >= 2, "among the votes and on the list"
+    assert "合并了重复登记的人" not in page
+    with office.database.transaction() as session:
+        keep, gone = session.get_one(Person, second), session.get_one(Person, third)
+        merging.merge(session, keep, gone, "核对过身份证，登记了两次", office.clock.at, by=None)
+    many = len(members) + 1
+    assert f"名单里现有 {many - 1} 人计入应到会，存档时是 {many} 人" in text(clerk.open(path))
 
 
 def test_two_of_one_name_are_told_apart(office):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
+import schema
 from clock import at_beijing, beijing_date
 from errors import Misunderstood, RuleBroken
 from models import (
@@ -510,3 +511,16 @@ def test_nothing_is_recorded_as_invalid_for_no_reason(database):
             record(session, election, Decision(False, ""))
         record(session, election, INVALID)
         assert election.reason == INVALID.reason
+
+
+def test_an_older_database_gets_the_names_of_filed_lists_and_of_no_draft(database):
+    with database.transaction() as session:
+        filed, _person = elect(session)
+        draft = begun(session, on=ON - timedelta(days=1))
+        ids = filed.id, draft.id
+    schema.downgrade(database, "0010")
+    schema.upgrade(database)
+    with database.reading() as session:
+        first, second = (drafts.whole(session, each) for each in ids)
+        assert [voter.name for voter in first.voters] == [voter.person.name for voter in first.voters]
+        assert {voter.name for voter in second.voters} == {""}

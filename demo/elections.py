@@ -70,6 +70,8 @@ def _recorded(session: Session, led: Post, number: int) -> None:
     election.reason = EXCUSE if election.state is ElectionState.EXCUSED else ""
     election.recorded_at, election.recorded_by = election.written_at, led.person_id
     election.counts_on = election.held_on
+    for voter in election.voters:
+        voter.name = voter.person.name
     _candidates(session, election, led, present, is_void=is_void)
     session.add(election)
 

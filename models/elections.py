@@ -176,16 +176,22 @@ class Election(Base):
 
 
 class Voter(Base):
-    """Somebody on the list of voters of one election."""
+    """Somebody on the list of voters of one election. `name` is what they were called when the record was filed."""
 
     __tablename__ = "election_voters"
 
     election_id: Mapped[int] = mapped_column(sa.ForeignKey("elections.id"), primary_key=True)
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id"), primary_key=True, index=True)
     turnout: Mapped[Turnout] = mapped_column(word(Turnout))
+    # Empty on a draft, whose names are those of the roll.
+    name: Mapped[str] = mapped_column(text(64), default="", server_default="")
 
     election: Mapped[Election] = relationship(lazy="raise", back_populates="voters")
     person: Mapped[Person] = relationship(lazy="raise")
+
+    @property
+    def called(self) -> str:
+        return self.name or self.person.name
 
 
 class Candidate(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from admin.views.context import Console
 from admin.views.roll import checked, said
 from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
-from models import Election, ElectionKind, Turnout
+from models import Election, ElectionKind, Role, Turnout
 from services import scope
 from services.elections import checks, drafts, forms, records
 from services.elections.posts import Plan
@@ -92,7 +93,7 @@ def _filling(pages: Blueprint, console: Console) -> None:
         return render_template(
             "console/election_form.html", election=found, typed=typed, wrong=wrong, kinds=list(ElectionKind),
             turnouts=list(Turnout), standings=forms.STANDINGS, other=forms.OTHER,
-            voters=sorted(found.voters, key=lambda voter: (voter.person.name, voter.person_id)),
+            called=forms.called(found), listed={voter.person_id for voter in found.voters},
             rows=forms.rows_in(typed), rules=_rules(console), today=visitor().scope.on,
         )  # fmt: skip
 
@@ -108,33 +109,45 @@ def _filling(pages: Blueprint, console: Console) -> None:
     @pages.post("/elections/<int:election_id>/edit", endpoint="edit_election_send")
     @section(ELECTIONS_WRITE)
     def fill(election_id: int) -> Answer:
-        now = console.now()
         try:
             with console.database.transaction() as session:
                 found = _own(session, election_id)
+                if not found.is_draft:
+                    raise RuleBroken(drafts.RECORDED)
                 if said("do") == "more":
                     more = forms.rows_in(request.form) + MORE_ROWS
                     return form(found, {**request.form, "rows": str(more)}, {})
-                names = {voter.person_id: voter.person.name for voter in found.voters}
-                typed, read = forms.read(request.form, names, beijing_date(now))
+                names, held_on = forms.names(found), found.held_on
+                typed, read = forms.read(request.form, names, beijing_date(console.now()))
                 if typed is None:
                     return form(found, request.form, read.wrong), 422
-                moves = typed.held_on != found.held_on
+                before = {voter.person_id for voter in found.voters}
                 drafts.write(session, found, typed)
+                gone = before - {voter.person_id for voter in found.voters}
         except RuleBroken as error:
             with console.database.reading() as session:
                 found = _own(session, election_id)
                 if found.is_draft:
-                    return form(found, request.form, {"": str(error)}), 422
+                    # Who has read that it was changed elsewhere saves the next time.
+                    seen = drafts.mark(found) if str(error) == drafts.ELSEWHERE else said("mark")
+                    return form(found, {**request.form, "mark": seen}, {error.about: str(error)}), 422
             flash(str(error))
             return _to("election", election_id)
-        if moves:
-            flash(f"日期改到 {typed.held_on}，名单已按那一天的名册重排，请再看一遍。")
-        elif said("do") == "check":
-            return _to("check_election", election_id)
-        else:
-            flash("草稿已保存。")
-        return _to("edit_election", election_id)
+        return _saved(election_id, typed.held_on != held_on, typed.held_on, [names[each] for each in sorted(gone)])
+
+
+def _saved(election_id: int, moves: bool, on: date, gone: list[str]) -> Response:
+    """Where it goes on: whose list has become another one looks at it first."""
+    left_out = f"不在 {on} 名册里、从名单移出的：{'、'.join(gone)}。" if gone else ""
+    if moves:
+        flash(f"日期改到 {on}，名单已按那一天的名册重排，请再看一遍。{left_out}")
+    elif left_out:
+        flash(f"草稿已保存。{left_out}")
+    elif said("do") == "check":
+        return _to("check_election", election_id)
+    else:
+        flash("草稿已保存。")
+    return _to("edit_election", election_id)
 
 
 def _recording(pages: Blueprint, console: Console) -> None:
@@ -142,13 +155,13 @@ def _recording(pages: Blueprint, console: Console) -> None:
 
     def sure(session: Session, election_id: int, wrong: dict[str, str]) -> str:
         found = _own(session, election_id)
-        problems = checks.problems(found)
+        problems = records.hindrances(session, found)
         verdict = None if problems else records.verdict(found, _rules(console))
         plan = Plan() if verdict is None else records.planned(session, found, verdict, years, console.now())
         return render_template(
             "console/election_check.html", election=found, problems=problems, verdict=verdict, plan=plan,
             rules=_rules(console), counts=checks.counts(found), typed=request.form, wrong=wrong,
-            seen="" if verdict is None else records.fingerprint(found, verdict, plan),
+            seen="" if verdict is None else records.fingerprint(found, verdict, plan), goes=_goes(plan),
         )  # fmt: skip
 
     @pages.get("/elections/<int:election_id>/check")
@@ -173,10 +186,20 @@ def _recording(pages: Blueprint, console: Console) -> None:
                 is_still_here = bool(then.roles & ELECTIONS.roles) and _is_seen(session, then, election_id)
         except (Misunderstood, RuleBroken) as error:
             with console.database.reading() as session:
-                return sure(session, election_id, {error.about: str(error)}), 422
+                if _own(session, election_id).is_draft:
+                    return sure(session, election_id, {error.about: str(error)}), 422
+            flash(str(error))
+            return _to("election", election_id)
         flash(says)
         # An outgoing secretary has no record to go back to.
         return _to("election", election_id) if is_still_here else redirect(url_for("console.mine"))
+
+
+def _goes(plan: Plan) -> bool:
+    """Whether who looks at it would lead the branch no longer."""
+    me = visitor().person_id
+    is_led = any(post.person_id == me and post.role is Role.SECRETARY for post in plan.ends)
+    return is_led and not any(each.person.id == me and each.given.role is Role.SECRETARY for each in plan.begins)
 
 
 def _decision() -> Decision:

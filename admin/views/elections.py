@@ -76,7 +76,8 @@ def _shown(session: Session, election_id: int, wrong: Wrong | None = None) -> st
         "console/election.html", election=found, standing=Standing.of(found), turnouts=by_turnout(found),
         called=branch_history.names_on(session, [then]).get(then, found.branch.name), verdict=verdict,
         elected=_elected(found, verdict), rules=Rules.of(found), counts=checks.counts(found),
-        wrong=wrong or Wrong("", "", ""), typed=request.form, may_write=is_own and found.is_draft,
+        listed=sum(voter.turnout.is_due for voter in found.voters), wrong=wrong or Wrong("", "", ""), typed=request.form,
+        may_write=is_own and found.is_draft,
         may_set_aside=is_own and bool(seen.roles & ELECTIONS_SET_ASIDE.roles)
         and not (found.is_draft or found.is_set_aside),
     )  # fmt: skip
@@ -91,5 +92,5 @@ def _elected(election: Election, verdict: Verdict | None) -> list[int]:
 
 def by_turnout(election: Election) -> list[tuple[Turnout, list[str]]]:
     """The list of voters as it is read: who came, who did not, who has no vote."""
-    found = {each: [v.person.name for v in election.voters if v.turnout is each] for each in Turnout}
+    found = {each: [v.called for v in election.voters if v.turnout is each] for each in Turnout}
     return [(each, sorted(names)) for each, names in found.items() if names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models import Candidate, Election, Role, Seat
+from models import Candidate, Election, Role, Seat, spelling
 from services.elections.rules import Counts
 
 
@@ -75,6 +75,7 @@ def _sums(each: Candidate, valid: int) -> Iterator[str]:
 
 def _named(election: Election) -> Iterator[str]:
     turnouts = {voter.person_id: voter.turnout for voter in election.voters}
+    listed = {spelling.fold(voter.person.name) for voter in election.voters}
     seen: set[tuple[int | None, str]] = set()
     for each in election.candidates:
         key = each.person_id, "" if each.person_id else each.name
@@ -82,6 +83,8 @@ def _named(election: Election) -> Iterator[str]:
             yield f"{each.name}登记了两次。"
         seen.add(key)
         if each.person_id is None:
+            if spelling.fold(each.name) in listed:
+                yield f"另选的{each.name}在名册里，请回去直接选，得票才算到本人。"
             continue
         turnout = turnouts.get(each.person_id)
         if turnout is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -28,6 +29,7 @@ from services.elections.checks import impossible
 from services.elections.rules import Rules
 from services.membership import people, terms
 
+ELSEWHERE = "您打开以后，别处改过这份草稿，这次没有保存；您填的都还在下面。以您填的为准，请再保存一次；要先看现在存的，点“不了，返回”。"
 RECORDED = "这份选举记录已经存档，不能再改；有错请办公室撤销后重新登记。"
 
 
@@ -63,6 +65,8 @@ class Typed:
     spoiled: int | None = None
     seats: dict[Seat, int] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
+    #: How the draft stood when its form was opened, as `mark` gives it; empty where none was.
+    seen: str = ""
 
 
 def on_roll(session: Session, branch_id: int, on: date) -> list[tuple[Person, bool]]:
@@ -127,14 +131,44 @@ def whole(session: Session, election_id: int) -> Election:
 
 
 def write(session: Session, election: Election, typed: Typed) -> None:
-    """Keep what was typed. Raises RuleBroken for one that is recorded."""
+    """Keep what was typed. Raises RuleBroken for one that is recorded, that was changed elsewhere since its form was
+    opened, or whose day nobody of it knows."""
     claim(session, election)
+    whole(session, election.id)
+    if typed.seen and typed.seen != mark(election):
+        raise RuleBroken(ELSEWHERE)
+    if typed.held_on != election.held_on:
+        _refuse_day(session, election, typed)
     with session.no_autoflush:
         _take_over(session, election, typed)
     for wrong in impossible(election):
         raise RuleBroken(wrong)
     session.flush()
     whole(session, election.id)
+
+
+def mark(election: Election) -> str:
+    """A draft as it is stored, so short that its form can bring it back."""
+    stored = [getattr(election, column.name) for column in Election.__table__.columns]
+    voters = sorted((voter.person_id, voter.turnout.value) for voter in election.voters)
+    own = [column.name for column in Candidate.__table__.columns if column.name not in {"id", "election_id"}]
+    candidates = [[getattr(each, name) for name in own] for each in election.candidates]
+    return hashlib.sha256(repr((stored, voters, candidates)).encode()).hexdigest()[:16]
+
+
+def _refuse_day(session: Session, election: Election, typed: Typed) -> None:
+    """A slip of the year must not empty the list. Raises RuleBroken."""
+    there = {person.id for person, _is_main in on_roll(session, election.branch_id, typed.held_on)}
+    named = {row.person_id for row in typed.rows} - {None}
+    says = ""
+    if not there:
+        says = f"{typed.held_on} 的名册里没有人，日期是不是写错了？草稿没有动。"
+    elif named and not named & there:
+        says = f"填了的候选人 {typed.held_on} 都不在本支部，日期是不是写错了？草稿没有动。"
+    if says:
+        error = RuleBroken(says)
+        error.about = "held_on"
+        raise error
 
 
 def _take_over(session: Session, election: Election, typed: Typed) -> None:

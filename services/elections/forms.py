@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from models import Duty, Election, ElectionKind, Role, Seat, Turnout
+from errors import Misunderstood
+from models import Duty, Election, ElectionKind, Person, Role, Seat, Turnout, spelling
 from models.elections import MOST, MOST_ROUNDS, MOST_SEATS
+from models.people import TAIL
+from services.elections import drafts
 from services.elections.drafts import Row, Typed
 from services.fields import Fields, clean
+from services.membership import roll
 
-LONGEST_PLACE, LONGEST_NAME = 64, 30
+LONGEST_PLACE = 64
 #: Rows for candidates: shown at first beside those that are filled, and at most.
 BLANK_ROWS, MOST_ROWS = 3, 40
 #: What a form calls somebody who was written in and is not on the roll.
@@ -57,11 +61,11 @@ def read(said: Mapping[str, str], names: Mapping[int, str], today: date) -> tupl
     seats = {seat: form.count(f"seats-{seat}", f"{seat.label}名额", _most(seat)) or 0 for seat in Seat}
     rows = tuple(row for number in range(rows_in(said)) if (row := _row(form, number, names)) is not None)
     _compare(form, has_list, turnouts, counted)
+    round_ = _round(form)
     if form.wrong:
         return None, form
-    round_ = form.count("round", "第几次投票", MOST_ROUNDS) or 1
-    typed = Typed(kind, held_on, round_, place, has_list, turnouts, **counted, seats=seats, rows=rows)
-    return (None if form.wrong else typed), form
+    seen = said.get("mark", "")
+    return Typed(kind, held_on, round_, place, has_list, turnouts, **counted, seats=seats, rows=rows, seen=seen), form
 
 
 #: Counts by the name of their field.
@@ -69,6 +73,14 @@ COUNTED = {
     "due": "应到会人数", "present": "实到会人数", "issued": "发出选票数", "returned": "收回选票数",
     "spoiled": "无效票数",
 }  # fmt: skip
+
+
+def _round(form: Fields) -> int:
+    """Which ballot of the day; the first, where nothing was typed."""
+    found = form.count("round", "第几次投票", MOST_ROUNDS)
+    if found == 0 or "round" in form.wrong:
+        form.wrong["round"] = f"第几次投票请写 1–{MOST_ROUNDS} 的整数，平常是 1。"
+    return found or 1
 
 
 def _most(seat: Seat) -> int:
@@ -118,8 +130,7 @@ def _row(form: Fields, number: int, names: Mapping[int, str]) -> Row | None:
     if person_id is not None and person_id in names:
         name = names[person_id]
     else:
-        person_id, name = None, typed
-        _written(form, number, who, typed)
+        person_id, name = None, _written(form, number, who, typed, names)
     is_written_in = person_id is None or form.said.get(f"written-{number}") == "yes"
     against, abstained = (None, None) if is_written_in else (votes["against"], votes["abstained"])
     return Row(
@@ -127,11 +138,51 @@ def _row(form: Fields, number: int, names: Mapping[int, str]) -> Row | None:
     )
 
 
-def _written(form: Fields, number: int, who: str, typed: str) -> None:
+def _written(form: Fields, number: int, who: str, typed: str, names: Mapping[int, str]) -> str:
+    """The name of somebody written in who is not on the roll, by the roll's own rule of letters."""
     if who != OTHER:
         form.wrong[f"who-{number}"] = "请从本支部名册里选人；另选的人不在名册里的，选“不在名册”再写姓名。"
-    elif not typed or len(typed) > LONGEST_NAME:
-        form.wrong[f"name-{number}"] = f"请写另选的人的姓名，{LONGEST_NAME} 个字以内。"
+        return typed
+    field = f"name-{number}"
+    if not typed:
+        form.wrong[field] = "请写另选的人的姓名。"
+        return typed
+    try:
+        name = roll.read_name(typed)
+    except Misunderstood as error:
+        form.wrong[field] = str(error)
+        return typed
+    if same := [each for each in names.values() if spelling.fold(each) == spelling.fold(name)]:
+        form.wrong[field] = f"{same[0]}在名册里，请在上面“姓名”里直接选；是另选他人的，再勾下面那一项。"
+    return name
+
+
+def names(election: Election) -> dict[int, str]:
+    """Who can be chosen: everybody on the list of voters, and who was chosen before another day left them out."""
+    return {each.id: each.name for each in _people(election)}
+
+
+def called(election: Election) -> dict[int, str]:
+    """How the form calls them: of one name by the end of their numbers, and who is not on the list as such."""
+    listed = {voter.person_id for voter in election.voters}
+    everybody = _people(election)
+    alike = [each.name for each in everybody]
+    found = {}
+    for each in everybody:
+        told = each.name + (_apart(each) if alike.count(each.name) > 1 else "")
+        found[each.id] = told if each.id in listed else f"{told}（{election.held_on} 不在名册）"
+    return found
+
+
+def _people(election: Election) -> list[Person]:
+    there = {voter.person_id: voter.person for voter in election.voters}
+    there |= {each.person.id: each.person for each in election.candidates if each.person is not None}
+    return sorted(there.values(), key=lambda each: (each.name, each.id))
+
+
+def _apart(person: Person) -> str:
+    """What tells somebody from a namesake."""
+    return f"（手机尾号 {person.phone[-TAIL:]}）" if person.phone else f"（编号 {person.id}）"
 
 
 def said_of(election: Election) -> dict[str, str]:
@@ -139,6 +190,7 @@ def said_of(election: Election) -> dict[str, str]:
     said = {
         "kind": election.kind.value, "held_on": election.held_on.isoformat(), "place": election.place,
         "round": str(election.round), "list": "yes" if election.has_list else "no",
+        "mark": drafts.mark(election),
     }  # fmt: skip
     said |= {name: _shown(getattr(election, name)) for name in COUNTED}
     # What follows from the list is not typed, so that it follows again when somebody on it is changed.

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,9 @@ TWICE = "本支部这一天已经有一份生效的选举记录。同一天再�
 CHANGED = "您核对以后，记录或支部的职务又有改动，没有存档；请照现在的再核对一遍。"
 THERE = "这是选举的结果，请市、县（市）区办公室在那份选举记录里撤销，要写原因。"
 
+#: What helps where the posts cannot go back.
+KEEP = "只撤销记录的，请勾“职务留着不动”，职务另在本人页面办理。"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -37,8 +41,18 @@ class Decision:
 
 
 def verdict(election: Election, rules: Rules) -> Verdict:
-    """What the counts of a draft without problems mean."""
-    return judge(rules, counts(election), election.seats, votes_of(election.candidates))
+    """What the counts of a record without problems mean. What was filed as valid broke no rule then, though the list of
+    its day may have become shorter since (two entries of one person)."""
+    follows = election.has_list or election.state is ElectionState.VALID
+    on_roll = None if follows else len(election.voters)
+    return judge(rules, counts(election), election.seats, votes_of(election.candidates), on_roll)
+
+
+def hindrances(session: Session, election: Election) -> list[str]:
+    """What has to be put right before it can be filed, the other record of the same ballot included."""
+    same = Election.branch_id == election.branch_id, Election.round == election.round
+    there = session.scalar(sa.select(Election.id).where(*same, Election.counts_on == election.held_on))
+    return [*problems(election), *([] if there is None else [TWICE])]
 
 
 def planned(session: Session, election: Election, found: Verdict, years: int, at: datetime) -> Plan:
@@ -63,7 +77,7 @@ def record(
     terms.lock_branch(session, election.branch_id)
     drafts.claim(session, election)
     drafts.recount(election)
-    wrong = problems(election)
+    wrong = hindrances(session, election)
     if wrong:
         raise RuleBroken(wrong[0])
     found = verdict(election, rules)
@@ -81,6 +95,9 @@ def record(
     election.state, election.counts_on = state, election.held_on
     for place in found.elected if decision.is_valid else ():
         election.candidates[place].is_elected = True
+    # Whoever is renamed later is called here as on that day.
+    for voter in election.voters:
+        voter.name = voter.person.name
     try:
         with session.begin_nested():
             session.flush()
@@ -141,5 +158,9 @@ def set_aside(
     told = "；职务不动" if keeps_posts and election.change_id else ""
     audit.note(session, at, by, "election.set_aside", f"election:{election.id}", f"{says}（{why}）{told}")
     session.flush()
-    if election.change_id is not None and not keeps_posts:
+    if election.change_id is None or keeps_posts:
+        return
+    try:
         changes.undo(session, changes.get(session, election.change_id), at, by=by)
+    except RuleBroken as error:
+        raise RuleBroken(f"{error}{KEEP}") from None

@@ -12,9 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from config import Elections
 from models import Candidate, Election, Electorate, Seat
+
+#: Without a list of names those due are what the paper says. On the roll of the day are also some without a vote
+#: (probationary, under watch, excused by the committee above), so fewer may be due; but fewer than this part of the roll,
+#: or more than are on it, is a slip of the pen or a roll that is behind: then a reason says which. Our own rule: the
+#: regulation has no figure.
+LEAST_OF_ROLL = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +88,12 @@ class Verdict:
         return not self.void and not self.broken
 
 
-def judge(rules: Rules, counts: Counts, seats: Mapping[Seat, int], votes: Sequence[Votes]) -> Verdict:
-    """Hold the counts against the rules. The counts themselves are possible ones (models/elections.py)."""
-    broken = tuple(_quorum(rules, counts))
+def judge(
+    rules: Rules, counts: Counts, seats: Mapping[Seat, int], votes: Sequence[Votes], on_roll: int | None = None
+) -> Verdict:
+    """Hold the counts against the rules. The counts themselves are possible ones (models/elections.py). `on_roll` is how
+    many belonged to the branch that day, for counts that do not follow from a list of names."""
+    broken = (*_quorum(rules, counts), *_electorate(counts, on_roll))
     if counts.returned > counts.issued:
         void = f"收回选票 {counts.returned} 张，多于发出的 {counts.issued} 张，选举无效，应重新选举。"
         return Verdict(void=void, broken=broken)
@@ -104,6 +114,12 @@ def _quorum(rules: Rules, counts: Counts) -> Iterator[str]:
     if not is_quorum(rules, counts):
         least = -(-counts.due * rules.quorum_top // rules.quorum_bottom)
         yield f"到会人数不足：应到 {counts.due} 人，至少要到 {least} 人（{rules.quorum}），实到 {counts.present} 人。"
+
+
+def _electorate(counts: Counts, on_roll: int | None) -> Iterator[str]:
+    if on_roll is not None and not LEAST_OF_ROLL * on_roll <= counts.due <= on_roll:
+        how = "比名册还多" if counts.due > on_roll else "不到名册的一半"
+        yield f"名册上那天有 {on_roll} 人，应到会 {counts.due} 人，{how}：填错的请改；没有填错的，写明为什么。"
 
 
 def base(rules: Rules, counts: Counts) -> int:

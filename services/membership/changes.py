@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
+from clock import beijing_date
 from errors import NotFound, RuleBroken
-from models import Base, Change, ChangeKind, Labelled, Person, dialect_of, spelling
+from models import Base, Change, ChangeKind, Labelled, Person, Post, dialect_of, spelling
 from models.base import Instant, vault_of
 from models.people import tail_index
 from services import audit
+from services.membership import given_back
 
 LATER = "之后又有改动，不能直接撤销；请先撤销后来的那一次，或按现在的情况另作改动。"
 TOO_OLD = "这次改动前后的值保存期已满，不能再撤销；要改回去，请按现在的情况另作改动。"
@@ -125,8 +127,8 @@ def get(session: Session, change_id: int, *which: sa.ColumnElement[bool]) -> Cha
 
 
 def undo(session: Session, change: Change, at: datetime, *, by: int | None) -> None:
-    """Put every row back as it was. Raises RuleBroken when it was undone before, its rows are no longer kept, or one is
-    another by now."""
+    """Put every row back as it was. Raises RuleBroken when it was undone before, its rows are no longer kept, one is
+    another by now, or a post of a branch would go back to somebody who may not have it."""
     if change.erased_at is not None:
         raise RuleBroken(TOO_OLD)
     lock(session, change.person_id)
@@ -135,8 +137,13 @@ def undo(session: Session, change: Change, at: datetime, *, by: int | None) -> N
         # Refused, it leaves nothing behind, whatever the caller goes on with.
         with session.begin_nested():
             _take(session, change, at, by=by)
-            for step in reversed(steps_of(change)):
+            steps = steps_of(change)
+            for step in reversed(steps):
                 _back(session, step)
+            session.expire_all()
+            # Two entries that were one become what they were, with whatever posts each had.
+            if change.kind is not ChangeKind.MERGED:
+                given_back.refuse(session, _opened(steps), beijing_date(at), LATER)
     except IntegrityError:
         raise RuleBroken(LATER) from None
     session.expire_all()
@@ -149,6 +156,12 @@ def _take(session: Session, change: Change, at: datetime, *, by: int | None) -> 
     )
     if taken.rowcount != 1:  # type: ignore[attr-defined]
         raise RuleBroken("这次改动已经撤销过了。")
+
+
+def _opened(steps: list[Step]) -> list[int]:
+    """Posts that the act had ended or taken out, and that go on again."""
+    ended = [each for each in steps if each.table == Post.__tablename__ and "until_on" in (each.before or {})]
+    return [each.key["id"] for each in ended if each.before and each.before["until_on"] is None]
 
 
 def _back(session: Session, step: Step) -> None:

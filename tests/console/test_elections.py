@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from html import escape
 
 import pytest
 import sqlalchemy as sa
 
 from errors import RuleBroken
-from models import AuditEntry, Change, Election, ElectionState, Person, Post, Role, Voter
+from models import Affiliation, AuditEntry, Branch, Change, Election, ElectionState, Person, Post, Role, Voter
 from services.elections import drafts, records
 from services.elections.records import Decision
 from services.elections.rules import Rules
-from services.membership import people
+from services.membership import merging, people
 from tests.console.test_pages import text
 
 NEW = "/console/elections/new"
@@ -128,7 +129,10 @@ def test_a_short_quorum_asks_for_a_reason_and_keeps_the_draft_until_there_is_one
         ({"for-0": "-3"}, "for-0", "整数"),
         ({"seats-secretary": "2"}, "seats-secretary", "0–1 的整数"),
         ({"seats-committee": "31"}, "seats-committee", "0–30"),
-        ({"round": "10"}, "round", "0–9"),
+        ({"round": "10"}, "round", "1–9"),
+        ({"round": "0"}, "round", "1–9"),
+        ({"who-0": "other", "name-0": "王五<b>"}, "name-0", "姓名只用文字"),
+        ({"who-0": "other", "name-0": "赵6"}, "name-0", "姓名只用文字"),
         ({"list": "no", "due": "3", "present": "4"}, "present", "比应到会 3 人还多"),
     ],
 )
@@ -143,7 +147,7 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost(office, fi
     for name, value in typed.items():
         if name.split("-")[0] in {"returned", "issued", "spoiled", "for", "name", "due", "place", "round"}:
             assert f'name="{name}"' in page
-            assert f'value="{value}"' in page, name
+            assert f'value="{escape(value)}"' in page, name
 
 
 def test_somebody_of_another_branch_is_nobody_here(office):
@@ -170,9 +174,198 @@ def test_more_rows_lose_nothing_and_another_day_lists_another_roll(office):
     assert answer.status_code == 200
     assert 'name="who-5"' in page
     assert 'value="十二"' in page
-    moved = visitor.send(f"{path}/edit", **filled(office, path, do="check", held_on="1999-01-01"))
+    yesterday = str(office.clock.at.date() - timedelta(days=1))
+    moved = visitor.send(f"{path}/edit", **filled(office, path, do="check", held_on=yesterday))
     assert moved.location.endswith("/edit")
     assert "名单已按那一天的名册重排" in text(visitor.open(moved.location))
+
+
+def stored(office, path: str) -> str:
+    with office.database.reading() as session:
+        return drafts.mark(drafts.whole(session, int(path.rsplit("/", 1)[1])))
+
+
+def test_a_slip_of_the_year_empties_nothing(office):
+    visitor = office.visitor("secretary")
+    path = begin(visitor, office)
+    fields = filled(office, path, away=1, do="save")
+    visitor.send(f"{path}/edit", **fields)
+    before = stored(office, path)
+    slip = visitor.send(f"{path}/edit", **{**fields, "held_on": "1990-11-10", "returned": "2"})
+    page = slip.get_data(as_text=True)
+    assert slip.status_code == 422
+    assert re.search('id="held_on-says" role="alert">[^<]*名册里没有人，日期是不是写错了', page)
+    assert 'value="1990-11-10"' in page
+    assert re.search('name="returned"[^>]*value="2"', page)
+    assert stored(office, path) == before
+    assert visitor.send(f"{path}/edit", **fields).status_code == 302
+    assert stored(office, path) == before
+
+
+def test_another_day_keeps_who_is_still_there_and_names_who_is_not(office):
+    visitor = office.visitor("secretary")
+    path = begin(visitor, office)
+    _me, branch_id, members = secretary(office)
+    today, new = office.clock.at.date(), members[0]
+    with office.database.transaction() as session:
+        rows = sa.select(Affiliation).where(Affiliation.person_id == new.id, Affiliation.branch_id == branch_id)
+        session.scalars(rows).one().since_on = today
+    yesterday = str(today - timedelta(days=1))
+    came = filled(office, path, do="save")
+    alone = visitor.send(f"{path}/edit", **{**came, "held_on": yesterday})
+    assert alone.status_code == 422
+    assert "填了的候选人" in text(alone)
+    two = {"who-1": str(members[1].id), "standing-1": "secretary", "for-1": "1", f"turnout-{members[2].id}": "leave"}
+    fields = {**came, **two, "held_on": yesterday, "returned": "2"}
+    moved = visitor.send(f"{path}/edit", **fields)
+    assert moved.status_code == 302, text(moved)
+    page = visitor.open(f"{path}/edit").get_data(as_text=True)
+    assert f"从名单移出的：{new.name}" in page
+    assert f'<option value="{new.id}" selected>{new.name}（{yesterday} 不在名册）' in page
+    assert re.search(rf'name="for-0"[^>]*value="{came["for-0"]}"', page)
+    assert re.search(rf'name="turnout-{members[2].id}">.*?value="leave" selected', page)
+    back = visitor.send(f"{path}/edit", **{**fields, "held_on": str(today)})
+    assert back.status_code == 302, "the form is not locked"
+    with office.database.reading() as session:
+        found = drafts.whole(session, int(path.rsplit("/", 1)[1]))
+        assert [each.person_id for each in found.candidates] == [new.id, members[1].id]
+        assert new.id in {voter.person_id for voter in found.voters}
+
+
+def test_of_two_windows_on_one_draft_the_second_is_told_before_it_overwrites(office):
+    visitor, clerk = office.visitor("secretary"), office.visitor("office")
+    path = begin(visitor, office)
+    seen = marked(visitor.open(f"{path}/edit"))
+    assert marked(clerk.open(f"{path}/edit")) == seen
+    assert visitor.send(f"{path}/edit", **filled(office, path, do="save", mark=seen)).status_code == 302
+    before = stored(office, path)
+    late = filled(office, path, away=1, do="save", place="礼堂", mark=seen)
+    wrong = clerk.send(f"{path}/edit", **{**late, "returned": "十"})
+    assert marked(wrong) == seen, "a slip elsewhere in the form is no look at the other's work"
+    assert marked(clerk.send(f"{path}/edit", **{**late, "do": "more"})) == seen
+    told = clerk.send(f"{path}/edit", **late)
+    assert told.status_code == 422
+    assert "别处改过这份草稿，这次没有保存" in text(told)
+    assert 'value="礼堂"' in told.get_data(as_text=True)
+    assert stored(office, path) == before
+    assert clerk.send(f"{path}/edit", **{**late, "mark": marked(told)}).status_code == 302
+    with office.database.reading() as session:
+        assert session.scalar(sa.select(Election.place)) == "礼堂"
+
+
+def marked(answer) -> str:
+    return re.search(r'name="mark" value="([0-9a-f]{16})"', answer.get_data(as_text=True))[1]
+
+
+def test_somebody_of_the_list_is_not_written_in_as_a_second_person(office):
+    visitor = office.visitor("secretary")
+    path = begin(visitor, office)
+    _me, _branch, members = secretary(office)
+    name = " ".join(members[0].name)
+    more = {"who-1": "other", "name-1": name, "standing-1": "secretary", "for-1": "1"}
+    answer = visitor.send(f"{path}/edit", **filled(office, path, do="check", **more))
+    assert answer.status_code == 422
+    assert re.search(f'id="name-1-says" role="alert">{members[0].name}在名册里', answer.get_data(as_text=True))
+
+
+def test_who_is_elected_again_does_not_read_that_the_branch_is_gone(office):
+    visitor = office.visitor("secretary")
+    path = begin(visitor, office)
+    me, _branch, _members = secretary(office)
+    with office.database.transaction() as session:
+        post = session.scalars(sa.select(Post).where(Post.person_id == me, Post.role == Role.SECRETARY)).one()
+        post.since_on = office.clock.at.date() - timedelta(days=900)
+    visitor.send(f"{path}/edit", **filled(office, path, do="save", **{"who-0": str(me)}))
+    sure = text(visitor.open(f"{path}/check"))
+    assert "到此为止" in sure
+    assert "任期至" in sure
+    assert "您不再是本支部书记" not in sure
+
+
+def test_a_second_record_of_a_ballot_is_said_before_it_is_filed(office):
+    clerk = office.visitor("office")
+    first = begin(office.visitor("secretary"), office)
+    clerk.send(f"{first}/edit", **filled(office, first, do="save"))
+    assert "已经有一份生效的选举记录" not in text(clerk.open(f"{first}/check"))
+    record(clerk, first)
+    _me, branch_id, _members = secretary(office)
+    with office.database.reading() as session:
+        name = session.get_one(Branch, branch_id).name
+    second = begin(clerk, office, branch=name, held_on=str(office.clock.at.date()))
+    clerk.send(f"{second}/edit", **filled(office, second, do="save"))
+    sure = text(clerk.open(f"{second}/check"))
+    assert "已经有一份生效的选举记录" in sure
+    assert "选举有效" not in sure
+    clerk.send(f"{second}/edit", **filled(office, second, do="save", round="2"))
+    assert "已经有一份生效的选举记录" not in text(clerk.open(f"{second}/check"))
+
+
+def test_a_form_of_a_filed_record_leads_to_the_record_whatever_is_in_it(office):
+    clerk = office.visitor("office")
+    path = begin(office.visitor("secretary"), office)
+    fields = filled(office, path, do="save")
+    clerk.send(f"{path}/edit", **fields)
+    record(clerk, path)
+    for late in ({**fields, "do": "more"}, {**fields, "returned": "十个"}):
+        answer = clerk.send(f"{path}/edit", on="/console/elections", **late)
+        assert answer.location.endswith(path)
+        assert "已经存档" in text(clerk.open(path))
+    again = clerk.send(f"{path}/check", on="/console/elections", **{"as": "valid"})
+    assert again.location.endswith(path)
+    assert "已经存档" in text(clerk.open(path))
+
+
+def test_counts_of_paper_that_do_not_fit_the_branch_ask_for_a_reason(office):
+    visitor, clerk = office.visitor("secretary"), office.visitor("office")
+    path = begin(visitor, office)
+    many = len(secretary(office)[2]) + 1
+    paper = filled(office, path, do="check", list="no", due="1", present="1", returned="1", **{"for-0": "1"})
+    assert clerk.send(f"{path}/edit", **paper).location.endswith("/check")
+    sure = text(clerk.open(f"{path}/check"))
+    assert f"名册上那天有 {many} 人，应到会 1 人" in sure
+    assert "选举有效" not in sure
+    answer = record(clerk, path)
+    assert answer.status_code == 422
+    assert "请写明为什么仍然有效" in text(answer)
+    assert record(clerk, path, why="多数党员组织关系未转入，见名单").status_code == 302
+    assert f"名册上那天有 {many} 人" in text(clerk.open(path))
+
+
+def test_a_filed_record_keeps_its_names_and_says_why_its_list_is_shorter(office):
+    clerk = office.visitor("office")
+    path = begin(office.visitor("secretary"), office)
+    clerk.send(f"{path}/edit", **filled(office, path, do="save"))
+    _me, _branch, members = secretary(office)
+    first, second, third = (each.id for each in members[:3])
+    with office.database.transaction() as session:
+        session.get_one(Person, second).name = "改前名"
+    record(clerk, path)
+    with office.database.transaction() as session:
+        session.get_one(Person, first).name = session.get_one(Person, second).name = "改后名"
+    page = text(clerk.open(path))
+    assert "改后名" not in page
+    assert "改前名" in page
+    assert page.count(members[0].name) >= 2, "among the votes and on the list"
+    assert "合并了重复登记的人" not in page
+    with office.database.transaction() as session:
+        keep, gone = session.get_one(Person, second), session.get_one(Person, third)
+        merging.merge(session, keep, gone, "核对过身份证，登记了两次", office.clock.at, by=None)
+    many = len(members) + 1
+    assert f"名单里现有 {many - 1} 人计入应到会，存档时是 {many} 人" in text(clerk.open(path))
+
+
+def test_two_of_one_name_are_told_apart(office):
+    visitor = office.visitor("secretary")
+    _me, _branch, members = secretary(office)
+    with office.database.transaction() as session:
+        one, other = (session.get_one(Person, each.id) for each in members[:2])
+        one.name = other.name = "张伟"
+        one.phone, other.phone = "19900001234", None
+    path = begin(visitor, office)
+    page = visitor.open(f"{path}/edit").get_data(as_text=True)
+    for called in ("张伟（手机尾号 1234）", f"张伟（编号 {members[1].id}）"):
+        assert page.count(f"{called}</option>") == 3
+        assert f"{called}</label>" in page
 
 
 def test_somebody_written_in_needs_votes_only(office):
@@ -181,13 +374,13 @@ def test_somebody_written_in_needs_votes_only(office):
     _me, _branch, members = secretary(office)
     more = {
         "who-1": str(members[1].id), "standing-1": "secretary", "written-1": "yes", "for-1": "1",
-        "who-2": "other", "name-2": "王五<b>", "standing-2": "secretary", "for-2": "1",
+        "who-2": "other", "name-2": "王五·买买提", "standing-2": "secretary", "for-2": "1",
     }  # fmt: skip
     fields = filled(office, path, do="check", **more)
     fields |= {"for-0": str(int(fields["for-0"]) - 2)}
     assert visitor.send(f"{path}/edit", **fields).location.endswith("/check")
     page = visitor.open(f"{path}/check").get_data(as_text=True)
-    assert "王五&lt;b&gt;" in page
+    assert "王五·买买提" in page
     assert page.count("（另选他人）") == 2
     assert record(visitor, path, why="").status_code == 302
 

@@ -130,6 +130,19 @@ def test_more_ballots_than_were_given_out_elect_nobody():
     assert not verdict.needs_no_reason
 
 
+@pytest.mark.parametrize(
+    ("due", "on_roll", "said"),
+    [
+        (1, 14, "不到名册的一半"), (6, 14, "不到名册的一半"), (7, 14, ""), (14, 14, ""), (15, 14, "比名册还多"),
+        (99_999, 14, "比名册还多"), (7, 15, "不到名册的一半"), (1, 0, "比名册还多"), (1, None, ""),
+    ],
+)  # fmt: skip
+def test_counts_of_paper_are_held_against_the_roll_of_that_day(due, on_roll, said):
+    verdict = judge(Rules(), Counts(due, due, due, due, 0), ONE, [], on_roll)
+    assert verdict.needs_no_reason is (said == "")
+    assert not said or f"名册上那天有 {on_roll} 人，应到会 {due} 人，{said}" in verdict.broken[0]
+
+
 def test_a_quorum_is_a_fraction_and_at_most_all():
     assert rules.Rules.configured(Elections(quorum="1/2")).quorum == "1/2"
     for wrong in ("5/4", "0/5", "80%", "0.8", "４/５", "1/0"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
+import schema
 from clock import at_beijing, beijing_date
 from errors import Misunderstood, RuleBroken
 from models import (
@@ -34,7 +35,7 @@ from services.elections import checks, drafts, records
 from services.elections.drafts import Row, Typed
 from services.elections.records import Decision
 from services.elections.rules import Rules
-from services.membership import changes, merging, people, terms
+from services.membership import changes, merging, people, roll, terms
 from tests.conftest import LOADED_AT
 
 BY, ON = 1, beijing_date(LOADED_AT)
@@ -113,15 +114,17 @@ def test_paper_counts_stand_where_there_is_no_list(database):
     with database.transaction() as session:
         _branch, members, _post = of(session)
         election = begun(session)
+        due = len(members)
+        came = due - 1
         paper = Typed(
-            election.kind, ON, has_list=False, due=40, present=35, issued=35, returned=35, spoiled=1,
-            seats={Seat.SECRETARY: 1}, rows=(secretary_row(members[0], 30),),
+            election.kind, ON, has_list=False, due=due, present=came, issued=came, returned=came, spoiled=1,
+            seats={Seat.SECRETARY: 1}, rows=(secretary_row(members[0], came - 2),),
         )  # fmt: skip
         drafts.write(session, election, paper)
         assert checks.problems(election) == []
-        assert (election.candidates[0].votes_against, election.candidates[0].abstained) == (0, 4)
+        assert (election.candidates[0].votes_against, election.candidates[0].abstained) == (0, 1)
         record(session, election)
-        assert (election.state, election.due, election.candidates[0].is_elected) == (ElectionState.VALID, 40, True)
+        assert (election.state, election.due, election.candidates[0].is_elected) == (ElectionState.VALID, due, True)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,7 @@ def test_paper_counts_stand_where_there_is_no_list(database):
         ({"turnout": Turnout.PROBATIONARY}, "没有被选举权"),
         ({"twice": True}, "登记了两次"),
         ({"far": True}, "不在本支部名册里"),
+        ({"written": True}, "在名册里，请回去直接选"),
     ],
 )
 def test_what_is_missing_or_cannot_be_keeps_it_a_draft(database, wrong, says):
@@ -145,6 +149,8 @@ def test_what_is_missing_or_cannot_be_keeps_it_a_draft(database, wrong, says):
             here = [voter.person_id for voter in election.voters]
             who = session.scalars(sa.select(Person).where(Person.id.not_in(here)).limit(1)).one()
         rows = (secretary_row(who, wrong.get("votes", len(election.voters))),) * (2 if "twice" in wrong else 1)
+        if "written" in wrong:
+            rows += (Row(None, " ".join(who.name), True, Seat.SECRETARY, Role.SECRETARY, None, 0),)
         it = typed(election, *rows)
         if "turnout" in wrong:
             it.turnouts[members[0].id] = wrong["turnout"]
@@ -441,6 +447,52 @@ def test_where_posts_were_changed_since_it_is_set_aside_without_them_or_not_at_a
         assert led_by(session, branch.id) == [person.id]
 
 
+WHY = "计票有误，上级要求重新登记"
+TOMORROW = LOADED_AT + timedelta(days=1)
+
+
+def test_no_post_goes_back_to_somebody_who_has_left_the_branch(database):
+    """X is elected, then Y; X leaves; Y's election is set aside."""
+    with database.transaction() as session:
+        branch, _members, _post = of(session)
+        _first, gone = elect(session)
+        second = begun(session)
+        other = next(each.person for each in second.voters if each.person_id != gone.id)
+        drafts.write(session, second, typed(second, secretary_row(other, len(second.voters)), round=2))
+        record(session, second)
+        row = session.scalars(
+            sa.select(Affiliation)
+            .options(joinedload(Affiliation.branch))
+            .where(Affiliation.person_id == gone.id, Affiliation.branch_id == branch.id)
+        ).one()
+        roll.leave(session, row, beijing_date(TOMORROW), "工作调动，组织关系转出", TOMORROW, by=BY)
+        second = drafts.whole(session, second.id)
+        says = f"{gone.name}已不在{branch.name}.*职务留着不动"
+        with pytest.raises(RuleBroken, match=says), session.begin_nested():
+            records.set_aside(session, second, WHY, TOMORROW, by=BY)
+        session.expire_all()
+        assert led_by(session, branch.id) == [other.id]
+        second = drafts.whole(session, second.id)
+        records.set_aside(session, second, WHY, TOMORROW, by=BY, keeps_posts=True)
+        assert second.is_set_aside
+        assert led_by(session, branch.id) == [other.id]
+
+
+def test_nobody_gets_a_post_back_that_was_given_anew_meanwhile(database):
+    with database.transaction() as session:
+        branch, members, _old = of(session)
+        deputy = terms.Given(Role.DEPUTY, None, "", date(2024, 1, 2), None)
+        terms.appoint(session, members[2], branch, deputy, LOADED_AT, by=BY)
+        election, _person = elect(session)
+        terms.appoint(session, members[2], branch, replace(deputy, since_on=ON), LOADED_AT, by=BY)
+        election = drafts.whole(session, election.id)
+        with pytest.raises(RuleBroken, match="之后又有改动"), session.begin_nested():
+            records.set_aside(session, election, WHY, LOADED_AT, by=BY)
+        session.expire_all()
+        held = [post for post in terms.of_branch(session, branch.id, ON) if post.role is Role.DEPUTY]
+        assert [(post.person_id, post.since_on) for post in held] == [(members[2].id, ON)]
+
+
 def test_one_act_one_change(database):
     with database.transaction() as session:
         election, person = elect(session)
@@ -459,3 +511,16 @@ def test_nothing_is_recorded_as_invalid_for_no_reason(database):
             record(session, election, Decision(False, ""))
         record(session, election, INVALID)
         assert election.reason == INVALID.reason
+
+
+def test_an_older_database_gets_the_names_of_filed_lists_and_of_no_draft(database):
+    with database.transaction() as session:
+        filed, _person = elect(session)
+        draft = begun(session, on=ON - timedelta(days=1))
+        ids = filed.id, draft.id
+    schema.downgrade(database, "0010")
+    schema.upgrade(database)
+    with database.reading() as session:
+        first, second = (drafts.whole(session, each) for each in ids)
+        assert [voter.name for voter in first.voters] == [voter.person.name for voter in first.voters]
+        assert {voter.name for voter in second.voters} == {""}

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clock import at_beijing
+from clock import at_beijing, beijing_date
 from errors import Misunderstood, RuleBroken
-from models import Affiliation, Branch, Due, Duty, Notice, Outgoing, Person, Post, Role
+from models import Affiliation, Branch, Change, Due, Duty, Notice, Outgoing, Person, Post, Role
 from scheduler import terms as rule
 from scheduler.clockwork import Clockwork
 from services.membership import changes, people, terms
@@ -115,3 +115,28 @@ def test_a_post_is_given_to_one_of_the_branch_and_there_is_one_secretary(databas
         assert (post.title, post.duties) == ("纪检委员", "兼管档案")
         changes.undo(session, change, LOADED_AT, by=BY)
         assert who.id not in [each.person_id for each in terms.of_branch(session, branch.id, SINCE)]
+
+
+def test_a_post_that_ended_goes_back_neither_to_who_left_nor_beside_another_secretary(database):
+    """Undone from the list of changes: the branch has gone on meanwhile."""
+    with database.transaction() as session:
+        post, branch = secretary(session)
+        who, _branch = somebody(session)
+        today = beijing_date(LOADED_AT)
+        ended = terms.end(session, session.get(Post, post.id), today, "换届选举，由他人接任", LOADED_AT, by=BY)
+        given = terms.Given(Role.SECRETARY, None, "", today, None)
+        anew = terms.appoint(session, who, branch, given, LOADED_AT, by=BY)
+        with pytest.raises(RuleBroken, match="之后又有改动"):
+            changes.undo(session, session.get(Change, ended.id), LOADED_AT, by=BY)
+        changes.undo(session, session.get(Change, anew.id), LOADED_AT, by=BY)
+        rows = session.scalars(
+            sa.select(Affiliation).where(Affiliation.person_id == post.person_id, Affiliation.branch_id == branch.id)
+        ).all()
+        for row in rows:
+            row.until_on = today
+        with pytest.raises(RuleBroken, match="已不在"):
+            changes.undo(session, session.get(Change, ended.id), LOADED_AT, by=BY)
+        for row in rows:
+            row.until_on = None
+        changes.undo(session, session.get(Change, ended.id), LOADED_AT, by=BY)
+        assert session.get(Post, post.id).until_on is None

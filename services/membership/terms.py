@@ -142,7 +142,12 @@ def _refuse_taken(session: Session, person: Person, branch: Branch, given: Given
         if post.person_id == person.id and post.duty is given.duty:
             raise RuleBroken(f"{post.since_on} 起已任{post.title}；要延长请改任期。")
         if given.role is Role.SECRETARY:
-            raise RuleBroken(f"现任书记是{post.person.name}（{post.since_on} 起），请先免职，再任命新的。")
+            raise RuleBroken(incumbent(post.person.name, post.since_on))
+
+
+def incumbent(name: str, since_on: date) -> str:
+    """Why nobody else can be the secretary, in words."""
+    return f"现任书记是{name}（{since_on} 起），请先免职，再任命新的。"
 
 
 def prolong(

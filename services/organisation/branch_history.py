@@ -24,6 +24,11 @@ def living() -> sa.ColumnElement[bool]:
     return Branch.dissolved_on.is_(None)
 
 
+def gone(name: str, on: date) -> str:
+    """Why nobody is entered for a branch any more, in words."""
+    return f"{name}已在 {on} 撤销，不再登记人员。"
+
+
 def states(on: date) -> sa.Subquery:
     """Every branch as it was on a day: `branch_id`, `name`, `kind`, `county_id`; only those that lived."""
     later = aliased(BranchChange, name="first_later")

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from errors import RuleBroken
 from models import Branch, BranchAct, BranchChange, BranchKind, County, Person
 
 #: What a place without a county is called.
@@ -27,6 +28,16 @@ def living() -> sa.ColumnElement[bool]:
 def gone(name: str, on: date) -> str:
     """Why nobody is entered for a branch any more, in words."""
     return f"{name}已在 {on} 撤销，不再登记人员。"
+
+
+def refuse_gone(session: Session, branch: Branch, field: str = "branch") -> None:
+    """Nobody is entered for a branch that has ended, whatever day is typed; who ends it just now goes first. Raises
+    RuleBroken about a field."""
+    session.refresh(branch, ["dissolved_on"], with_for_update=True)
+    if branch.dissolved_on is not None:
+        error = RuleBroken(gone(branch.name, branch.dissolved_on))
+        error.about = field
+        raise error
 
 
 def states(on: date) -> sa.Subquery:

@@ -7,7 +7,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from models import Person, Post, Role
-from services.membership import terms
+from services.membership import people
 from services.tables.imports_kinds import Ground
 from services.tables.sheets import Row
 
@@ -32,7 +32,7 @@ class Secretaries:
             return
         held = self._held.get(branch_id)
         if held is not None:
-            row.wrong("职务", f"{branch}的{terms.incumbent(held.name, held.since_on)}")
+            row.wrong("职务", f"{branch}的{people.incumbent(held.name, held.since_on)}")
             return
         first, above = self._above.setdefault(branch_id, (who, row.number))
         if first != who:

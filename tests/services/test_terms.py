@@ -15,7 +15,7 @@ from errors import Misunderstood, RuleBroken
 from models import Affiliation, Branch, Due, Duty, Notice, Outgoing, Person, Post, Role
 from scheduler import terms as rule
 from scheduler.clockwork import Clockwork
-from services.membership import changes, people, terms
+from services.membership import changes, people, posts, terms
 from tests.conftest import LOADED_AT
 
 BY, SINCE = 1, date(2024, 2, 1)
@@ -115,3 +115,19 @@ def test_a_post_is_given_to_one_of_the_branch_and_there_is_one_secretary(databas
         assert (post.title, post.duties) == ("纪检委员", "兼管档案")
         changes.undo(session, change, LOADED_AT, by=BY)
         assert who.id not in [each.person_id for each in terms.of_branch(session, branch.id, SINCE)]
+
+
+def test_an_old_secretary_is_not_put_back_beside_the_new_one(database):
+    with database.transaction() as session:
+        who, branch = somebody(session)
+        old, _branch = secretary(session)
+        name, post = who.name, terms.Given(Role.SECRETARY, None, "", SINCE, None)
+        with pytest.raises(RuleBroken, match="请先免职"):
+            posts.appoint(session, who.id, Role.SECRETARY, branch.name, LOADED_AT)
+        ended = terms.end(session, old, SINCE, "换届选举", LOADED_AT, by=BY)
+        begun = terms.appoint(session, who, branch, post, LOADED_AT, by=BY)
+        with pytest.raises(RuleBroken, match=f"现任书记是{name}"):
+            changes.undo(session, ended, LOADED_AT, by=BY)
+        changes.undo(session, begun, LOADED_AT, by=BY)
+        changes.undo(session, ended, LOADED_AT, by=BY)
+        assert people.secretaries(session, [branch.id], SINCE) == {branch.id: [old.person_id]}

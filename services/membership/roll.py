@@ -96,17 +96,19 @@ def add(session: Session, name: str, phone: str, at: datetime, *, by: int, withi
 
 
 def must_be_another(session: Session, name: str, branch: Branch) -> None:
-    """Two of a name without a number in one branch cannot be told apart: it is the same form sent twice, or a number is
-    needed. Two who send it at once wait for each other at the branch. Raises RuleBroken."""
+    """Whoever has no number cannot be told from another of the name in the branch: it is the same form sent twice, or a
+    number is needed. Two who send it at once wait for each other at the branch. Raises RuleBroken."""
     session.refresh(branch, with_for_update=True)
+    plain = read_name(name)
     alike = (
         sa.select(Person.id)
         .join(Affiliation, Affiliation.person_id == Person.id)
-        .where(Affiliation.branch_id == branch.id, Affiliation.until_on.is_(None))
-        .where(Person.name == read_name(name), Person.phone_index.is_(None))
+        .where(Affiliation.branch_id == branch.id, Affiliation.until_on.is_(None), Person.name == plain)
     )
     if session.scalar(alike.limit(1)) is not None:
-        raise RuleBroken("本支部已有一位同名、没有手机号的人，可能刚才已经登记；确是另一个人，请写上手机号。")
+        error = RuleBroken(f"本支部已有{plain}，可能刚才已经登记；确是另一个人，请填手机号以便区分。")
+        error.about = "phone"
+        raise error
 
 
 def edit(

@@ -25,7 +25,7 @@ def living() -> sa.ColumnElement[bool]:
     return Branch.dissolved_on.is_(None)
 
 
-def gone(name: str, on: date) -> str:
+def gone(name: str, on: date | None) -> str:
     """Why nobody is entered for a branch any more, in words."""
     return f"{name}已在 {on} 撤销，不再登记人员。"
 

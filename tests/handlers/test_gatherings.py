@@ -174,3 +174,11 @@ def test_one_of_two_who_bear_a_name_is_invited(house, li_na):
     other = namesake(house)
     assert "有两位张伟，请回复 邀请 张伟 " in plain(li_na.says("邀请 张伟"))
     assert "张伟的邀请码：" in li_na.says(f"邀请 张伟 {other}号")
+
+
+def test_who_is_named_twice_is_signed_for_once(house, li_na):
+    with house.database.reading() as session:
+        tail = session.scalars(sa.select(Person).where(Person.name == "张伟")).one().phone[-4:]
+    answer = li_na.says(f"代签 张伟 张伟 {tail}")
+    assert answer.startswith("张伟 已代签\n张伟 此前已签")
+    assert "出席 1，" in li_na.says("名单")

@@ -11,7 +11,7 @@ from clock import beijing_date
 from errors import Misunderstood, NotFound, RuleBroken
 from models import Branch, County, Person, Post, Role, Station
 from services import audit
-from services.membership import people
+from services.membership import people, terms
 from services.organisation import branch_history
 
 #: The place that a role needs: table, and column of the post.
@@ -41,6 +41,7 @@ def appoint(session: Session, person_id: int, role: Role, place: str, at: dateti
 
 
 def _refuse_second(session: Session, branch_id: int) -> None:
+    terms.lock_branch(session, branch_id)
     branch = session.get_one(Branch, branch_id)
     branch_history.refuse_gone(session, branch)
     rows = sa.select(Person.name, Post.since_on).join(Person, Person.id == Post.person_id)

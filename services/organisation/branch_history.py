@@ -33,7 +33,8 @@ def gone(name: str, on: date | None) -> str:
 def refuse_gone(session: Session, branch: Branch, field: str = "branch") -> None:
     """Nobody is entered for a branch that has ended, whatever day is typed; who ends it just now goes first. Raises
     RuleBroken about a field."""
-    session.refresh(branch, ["dissolved_on"], with_for_update=True)
+    # Shared: those who enter somebody do not wait for each other, only for whoever ends it.
+    session.refresh(branch, ["dissolved_on"], with_for_update={"read": True})
     if branch.dissolved_on is not None:
         error = RuleBroken(gone(branch.name, branch.dissolved_on))
         error.about = field

@@ -13,7 +13,7 @@ from handlers import wording
 from handlers.access import for_members, for_posts
 from handlers.context import house
 from models import Post, Role
-from services.membership import binding, claims, people
+from services.membership import binding, claims, meant, people
 from services.sending import preferences
 from services.sending.outbox import Recipient
 
@@ -127,13 +127,17 @@ def waiting(turn: Turn, _posts: list[Post]) -> Reply:
 @topic.text("邀请", help="邀请 — 给本支部成员一个绑定邀请码（邀请 姓名）", group="书记")
 @for_posts(Role.SECRETARY)
 def invite(turn: Turn, posts: list[Post]) -> Reply:
-    on = beijing_date(turn.at)
-    for post in posts:
-        found = [p for p in people.members_of(turn.session, post.branch_id or 0, on) if p.name == turn.rest.strip()]
-        if len(found) == 1:
-            code = binding.invite(turn.session, house(turn).vault, found[0].id, turn.at, by=turn.person_id)
-            return f"{found[0].name}的邀请码：{code}（30 天内有效，用一次）。请当面或电话告诉本人：在公众号回复“绑定 {code}”。"
-    return "没有找到唯一的这位成员。请回复“邀请 姓名”，姓名与名册一致。"
+    wanted, on = meant.one(turn.rest), beijing_date(turn.at)
+    members = [p for post in posts for p in people.members_of(turn.session, post.branch_id or 0, on)]
+    found = meant.among(members, wanted)
+    if not found:
+        return f"本支部没有找到“{wanted}”。请回复“邀请 姓名”，姓名与名册一致。"
+    if len(found) > 1:
+        return wording.which_of(found, "邀请")
+    code = binding.invite(turn.session, house(turn).vault, found[0].id, turn.at, by=turn.person_id)
+    return (
+        f"{found[0].name}的邀请码：{code}（30 天内有效，用一次）。请当面或电话告诉本人：在公众号回复“绑定 {code}”。"
+    )
 
 
 def _branches(turn: Turn, person_id: int) -> str:

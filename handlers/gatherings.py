@@ -11,13 +11,15 @@ from bot.router import Router
 from bot.turn import Talking, Turn
 from clock import beijing_date, say_date, say_time, say_window
 from errors import Misunderstood, RuleBroken
+from handlers import wording
 from handlers.access import for_members, for_posts, person_of
 from handlers.context import house
 from handlers.own_words import behind
 from models import Gathering, Person, Post, Purpose, Role, Via
 from services.meetings import gatherings, leave, rhythm
 from services.meetings.gatherings import CheckIn, Mark, Open, WhoAndWhen
-from services.membership import people
+from services.membership import meant, people
+from services.membership.meant import Wanted
 
 LONGEST_REASON = 100
 
@@ -74,16 +76,23 @@ def roll(turn: Turn, posts: list[Post]) -> Reply:
 @topic.text("代签", help="代签 — 替没带手机的同志签到（代签 姓名 姓名）", group="书记")
 @for_posts(Role.SECRETARY)
 def sign_for(turn: Turn, posts: list[Post]) -> Reply:
-    names = _names(turn.rest)
-    if not names:
+    wanted = meant.several(turn.rest)
+    if not wanted:
         return "请写上姓名，可以写几个，例如：代签 张伟 李强"
     lines = []
     for gathering in _current(turn, posts):
-        found, names = _members(turn, gathering, names)
-        marks = gatherings.sign_for(turn.session, gathering, [p.id for p in found], turn.at, by=person_of(turn))
-        for person, mark in zip(found, marks, strict=True):
-            lines.append(f"{person.name} 已代签" if mark.is_new else f"{person.name} 此前已签（{say_time(mark.at)}）")
-    return "\n".join([*lines, *_unknown(names)])
+        members = _members(turn, gathering)
+        groups = [(each, found) for each in wanted if (found := meant.among(members, each))]
+        ids = [found[0].id for _each, found in groups if len(found) == 1]
+        done = iter(gatherings.sign_for(turn.session, gathering, ids, turn.at, by=person_of(turn)))
+        for each, found in groups:
+            lines.append(_signed(found[0], next(done)) if len(found) == 1 else wording.which_of(found, "代签"))
+            wanted.remove(each)
+    return "\n".join([*lines, *_unknown(wanted)])
+
+
+def _signed(person: Person, mark: Mark) -> str:
+    return f"{person.name} 已代签" if mark.is_new else f"{person.name} 此前已签（{say_time(mark.at)}）"
 
 
 @topic.text("准假", help="准假 — 批准请假（准假 姓名；不批准：不准 姓名）", group="书记")
@@ -101,15 +110,20 @@ def refuse(turn: Turn, posts: list[Post]) -> Reply:
 @topic.text("撤签", help="撤签 — 撤销一条签错的签到（撤签 姓名 原因）", group="书记")
 @for_posts(Role.SECRETARY)
 def undo(turn: Turn, posts: list[Post]) -> Reply:
-    name, _, reason = turn.rest.strip().partition(" ")
-    if not name or not reason.strip():
+    wanted, reason = meant.first(turn.rest)
+    if not wanted.name or not reason:
         return "请写明姓名和原因，例如：撤签 张伟 点错了"
     for gathering in _current(turn, posts):
-        found, _missing = _members(turn, gathering, [name])
+        found = meant.among(_members(turn, gathering), wanted)
+        marked = gatherings.marked(turn.session, gathering.id, [person.id for person in found])
+        # Of two who bear the name, the one who has a mark can be meant.
+        found = [person for person in found if person.id in marked] or found
+        if len(found) > 1:
+            return wording.which_of(found, "撤签", reason)
         if found:
-            gatherings.undo(turn.session, gathering.id, found[0].id, reason.strip(), turn.at, by=person_of(turn))
-            return f"已撤销 {name} 的签到记录，原因已留痕：{reason.strip()}"
-    return _unknown([name])[0]
+            gatherings.undo(turn.session, gathering.id, found[0].id, reason, turn.at, by=person_of(turn))
+            return f"已撤销 {wanted} 的签到记录，原因已留痕：{reason}"
+    return _unknown([wanted])[0]
 
 
 def move(turn: Turn, said: Said) -> Reply:
@@ -216,29 +230,30 @@ def _led(turn: Turn, gathering_id: int) -> Gathering:
     return gathering
 
 
-def _members(turn: Turn, gathering: Gathering, names: list[str]) -> tuple[list[Person], list[str]]:
-    return gatherings.by_name(people.members_of(turn.session, gathering.branch_id, gathering.held_on), names)
+def _members(turn: Turn, gathering: Gathering) -> list[Person]:
+    return people.members_of(turn.session, gathering.branch_id, gathering.held_on)
 
 
-def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(name for name in re.split(r"[\s,，、;；]+", text) if name))
-
-
-def _unknown(names: list[str]) -> list[str]:
-    return [f"名册里没有唯一的“{'、'.join(names)}”，请核对姓名；{tap('名单')}里有本支部的人。"] if names else []
+def _unknown(wanted: list[Wanted]) -> list[str]:
+    names = "、".join(map(str, wanted))
+    return [f"名册里没有“{names}”，请核对姓名；{tap('名单')}里有本支部的人。"] if wanted else []
 
 
 def _decide_leave(turn: Turn, posts: list[Post], *, grant: bool) -> Reply:
-    name = turn.rest.strip()
-    for post in posts:
-        if not post.branch_id:
-            continue
-        for gathering in leave.asked(turn.session, post.branch_id, turn.at):
-            found, _missing = _members(turn, gathering, [name])
-            if found:
-                leave.decide(turn.session, gathering.id, found[0].id, grant=grant, at=turn.at, by=person_of(turn))
-                return f"{'已准假' if grant else '未准假'}：{name}，{_when(gathering)} {gathering.purpose.label}。已通知本人。"
-    return f"没有“{name}”等待批准的请假。请写姓名，例如：准假 张伟" if name else "请写姓名，例如：准假 张伟"
+    """Only who waits for a word can be meant; of several leaves of one person, the first."""
+    wanted, word = meant.one(turn.rest), "准假" if grant else "不准"
+    if not wanted.name:
+        return f"请写姓名，例如：{word} 张伟"
+    asked = [each for post in posts for each in leave.waiting(turn.session, post.branch_id or 0, turn.at)]
+    found = meant.among([person for _gathering, person in asked], wanted)
+    if not found:
+        return f"没有“{wanted}”等待批准的请假。请写姓名，例如：{word} 张伟"
+    if len(found) > 1:
+        return wording.which_of(found, word)
+    gathering = next(gathering for gathering, person in asked if person.id == found[0].id)
+    leave.decide(turn.session, gathering.id, found[0].id, grant=grant, at=turn.at, by=person_of(turn))
+    when = f"{_when(gathering)} {gathering.purpose.label}"
+    return f"{'已准假' if grant else '未准假'}：{wanted}，{when}。已通知本人。"
 
 
 def _roll(roll: gatherings.Roll) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bot.replies import tap
-from models import Role
+from models import Person, Role
+from services.membership import meant
 
 SERVICE = "法学会助手"
 
@@ -35,3 +36,11 @@ def welcome(*, came_back: bool) -> str:
 def not_for_you(roles: Iterable[Role]) -> str:
     """A command that needs a post the person does not hold."""
     return f"这项操作由{'、'.join(role.label for role in roles)}办理。您能办的事：{tap('帮助')}"
+
+
+def which_of(alike: Sequence[Person], command: str, reason: str = "") -> str:
+    """Several bear the name that was said: how to say the command again for each of them, with the reason as it was."""
+    count = "两" if len(alike) == 2 else str(len(alike))
+    marked = [f"{person.name} {meant.mark(person, alike)}" for person in alike]
+    ways = "、".join(tap(f"{command} {each}", " ".join(filter(None, (command, each, reason)))) for each in marked)
+    return f"有{count}位{alike[0].name}，请回复 {ways}（手机后四位，或名册编号）。"

@@ -136,8 +136,13 @@ class Scope:
 
     @property
     def cases(self) -> Condition:
-        """Cases that may be listed, by number and figures; their words are another question."""
-        return sa.true() if self.is_city else self.desk.reach
+        """Cases that may be listed, by number and figures: a county office's all, a lawyer's what waits in the county and
+        what is their own. Their words are another question."""
+        if self.is_city:
+            return sa.true()
+        waits = sa.and_(Consultation.state == CaseState.WAITING, Consultation.county_id.in_(self.desk.counties))
+        watched = Consultation.county_id.in_(self.desk.watched)
+        return sa.or_(Consultation.lawyer_id == self.person_id, waits, watched)
 
     @property
     def words(self) -> Condition:

@@ -101,7 +101,7 @@ def _new(pages: Blueprint, console: Console) -> None:
                 roll.join(session, person, branch, since, at, by=me.person_id)
                 person_id = person.id
         except RuleBroken as error:
-            return form(typed, {"name": str(error)}), 422
+            return form(typed, {error.about or "name": str(error)}), 422
         flash(f"已登记：{typed['name']}。绑定微信请书记在聊天里发“邀请 姓名”，把邀请码告诉本人。")
         return redirect(url_for("console.person", person_id=person_id))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from itertools import groupby
 from random import getrandbits
 from typing import Any
 
@@ -306,6 +305,12 @@ def sign_for(
     return marks
 
 
+def marked(session: Session, gathering_id: int, person_ids: Iterable[int]) -> set[int]:
+    """Who of these has a mark at a gathering, present or on leave."""
+    rows = sa.select(Attendance.person_id).where(Attendance.gathering_id == gathering_id)
+    return set(session.scalars(rows.where(Attendance.person_id.in_(list(person_ids)))))
+
+
 def undo(session: Session, gathering_id: int, person_id: int, reason: str, at: datetime, *, by: int) -> None:
     """Take back a mark that was wrong, with a reason; the audit keeps what it was (F074). Raises RuleBroken."""
     kept = session.get(Attendance, (gathering_id, person_id))
@@ -353,12 +358,3 @@ def set_topic(session: Session, gathering: Gathering, topic: str, at: datetime, 
         raise Misunderstood(f"主题有 {len(topic)} 个字，通知里最多显示 {LONGEST_TOPIC} 个字，请缩短。")
     audit.note(session, at, by, "gathering.topic", f"gathering:{gathering.id}", f"{gathering.topic} → {topic}")
     gathering.topic = topic
-
-
-def by_name(members: Iterable[Person], names: Iterable[str]) -> tuple[list[Person], list[str]]:
-    """The members that names mean, and the names that mean nobody or several."""
-    known = {
-        name: list(group) for name, group in groupby(sorted(members, key=lambda p: p.name), key=lambda p: p.name)
-    }
-    found = [known[name][0] for name in names if len(known.get(name, [])) == 1]
-    return found, [name for name in names if len(known.get(name, [])) != 1]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from clock import beijing_date, say_date, say_moment
 from errors import RuleBroken
-from models import Attendance, Gathering, NoticeKind, Presence, Role, Via
+from models import Attendance, Gathering, NoticeKind, Person, Presence, Role, Via
 from services import audit
 from services.meetings import gatherings
 from services.membership import people
@@ -73,18 +73,17 @@ def decide(session: Session, gathering_id: int, person_id: int, *, grant: bool, 
     outbox.tell(session, NoticeKind.LEAVE, campaign, {"title": "请假结果", "text": words}, [person_id], at)
 
 
-def asked(session: Session, branch_id: int, at: datetime) -> list[Gathering]:
-    """The branch's gatherings, past or coming, at which a leave waits for the secretary's word."""
-    return list(
-        session.scalars(
-            sa.select(Gathering)
-            .where(
-                Gathering.branch_id == branch_id,
-                Gathering.held_on >= beijing_date(at) - STAYS_OPEN,
-                sa.exists().where(
-                    Attendance.gathering_id == Gathering.id, Attendance.presence == Presence.LEAVE_ASKED
-                ),
-            )
-            .order_by(Gathering.opens_at)
+def waiting(session: Session, branch_id: int, at: datetime) -> list[tuple[Gathering, Person]]:
+    """Whose leave from a gathering of the branch, past or coming, waits for the secretary's word."""
+    rows = session.execute(
+        sa.select(Gathering, Person)
+        .join(Attendance, Attendance.gathering_id == Gathering.id)
+        .join(Person, Person.id == Attendance.person_id)
+        .where(
+            Gathering.branch_id == branch_id,
+            Gathering.held_on >= beijing_date(at) - STAYS_OPEN,
+            Attendance.presence == Presence.LEAVE_ASKED,
         )
+        .order_by(Gathering.opens_at, Person.id)
     )
+    return [(gathering, person) for gathering, person in rows]

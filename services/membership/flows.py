@@ -26,6 +26,7 @@ from models.outbox import Outgoing
 from services import audit
 from services.membership import changes, people
 from services.membership.changes import Book
+from services.organisation import branch_history
 from services.sending import fates, outbox
 
 LONGEST_PLACE = 64
@@ -58,6 +59,9 @@ def record(
 ) -> Change:  # fmt: skip
     """Somebody of a branch has come from elsewhere, or goes there for a while; both secretaries are told. Raises RuleBroken."""
     changes.lock(session, person.id)
+    branch_history.refuse_gone(session, branch)
+    if other.branch is not None:
+        branch_history.refuse_gone(session, other.branch, "place")
     _refuse(session, person, branch, direction, other, since_on)
     book = Book(session)
     number = book.insert(Flow, {
@@ -115,16 +119,16 @@ def _refuse(
     )
     if session.scalar(belongs.limit(1)) is None:
         raise RuleBroken(f"{since_on} 时{person.name}不在{branch.name}，请先登记加入支部。")
+    # Nobody goes and comes at once: whichever way is open has to end first.
     known = session.scalar(
-        sa.select(Flow.since_on).where(
-            Flow.person_id == person.id,
-            Flow.branch_id == branch.id,
-            Flow.direction == direction,
-            Flow.until_on.is_(None),
-        )
+        sa.select(Flow)
+        .where(Flow.person_id == person.id, Flow.branch_id == branch.id, Flow.until_on.is_(None))
+        .order_by(Flow.direction != direction, Flow.id)
+        .limit(1)
     )
     if known is not None:
-        raise RuleBroken(f"{known} 起已登记{direction.label}，还没有结束。")
+        first = "" if known.direction is direction else f"，请先结束它，再登记{direction.label}"
+        raise RuleBroken(f"{known.since_on} 起已登记{known.direction.label}，还没有结束{first}。")
 
 
 def _campaign(number: int, word: str) -> str:

@@ -93,6 +93,11 @@ def secretaries(session: Session, branch_ids: Iterable[int], on: date) -> dict[i
     return found
 
 
+def incumbent(name: str, since_on: date) -> str:
+    """Why nobody else can be the secretary of a branch, in words."""
+    return f"现任书记是{name}（{since_on} 起），请先免职，再任命新的。"
+
+
 def holds(row: type[Affiliation] | type[Post], on: date) -> tuple[sa.ColumnElement[bool], ...]:
     """The conditions under which a dated row is in force on a date."""
     return row.since_on <= on, sa.or_(row.until_on.is_(None), row.until_on > on)

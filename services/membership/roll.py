@@ -23,6 +23,7 @@ from models.people import TAIL
 from services import audit
 from services.membership import changes, people
 from services.membership.changes import Book
+from services.organisation import branch_history
 from services.scope import Scope
 
 #: The Party was founded in July 1921: no date of a roll lies before.
@@ -95,17 +96,19 @@ def add(session: Session, name: str, phone: str, at: datetime, *, by: int, withi
 
 
 def must_be_another(session: Session, name: str, branch: Branch) -> None:
-    """Two of a name without a number in one branch cannot be told apart: it is the same form sent twice, or a number is
-    needed. Two who send it at once wait for each other at the branch. Raises RuleBroken."""
+    """Whoever has no number cannot be told from another of the name in the branch: it is the same form sent twice, or a
+    number is needed. Two who send it at once wait for each other at the branch. Raises RuleBroken."""
     session.refresh(branch, with_for_update=True)
+    plain = read_name(name)
     alike = (
         sa.select(Person.id)
         .join(Affiliation, Affiliation.person_id == Person.id)
-        .where(Affiliation.branch_id == branch.id, Affiliation.until_on.is_(None))
-        .where(Person.name == read_name(name), Person.phone_index.is_(None))
+        .where(Affiliation.branch_id == branch.id, Affiliation.until_on.is_(None), Person.name == plain)
     )
     if session.scalar(alike.limit(1)) is not None:
-        raise RuleBroken("本支部已有一位同名、没有手机号的人，可能刚才已经登记；确是另一个人，请写上手机号。")
+        error = RuleBroken(f"本支部已有{plain}，可能刚才已经登记；确是另一个人，请填手机号以便区分。")
+        error.about = "phone"
+        raise error
 
 
 def edit(
@@ -152,6 +155,7 @@ def main_of(rows: Sequence[Affiliation]) -> Affiliation | None:
 def join(session: Session, person: Person, branch: Branch, since_on: date, at: datetime, *, by: int) -> Change:
     """Belong to a branch from a day on; to the first one as the main branch. Raises RuleBroken."""
     changes.lock(session, person.id)
+    branch_history.refuse_gone(session, branch)
     rows = every(session, person.id)
     _refuse_overlap(rows, branch, since_on)
     is_main = main_of(rows) is None
@@ -180,6 +184,7 @@ def move_main(
     """Another main branch: the old one ends and the new one begins on one day, with nothing between. Raises Misunderstood,
     RuleBroken."""
     changes.lock(session, person.id)
+    branch_history.refuse_gone(session, branch)
     why = audit.reason(reason, "为什么转", "工作单位变动")
     rows = every(session, person.id)
     old = main_of(rows)
@@ -205,14 +210,8 @@ def move_main(
 
 
 def _begin(book: Book, person_id: int, branch_id: int, since_on: date, *, is_main: bool) -> None:
-    values = {
-        "person_id": person_id,
-        "branch_id": branch_id,
-        "is_main": is_main,
-        "since_on": since_on,
-        "until_on": None,
-    }
-    book.insert(Affiliation, values)
+    values = {"person_id": person_id, "branch_id": branch_id, "is_main": is_main}
+    book.insert(Affiliation, values | {"since_on": since_on, "until_on": None})
 
 
 def _refuse_overlap(rows: Sequence[Affiliation], branch: Branch, since_on: date) -> None:

@@ -15,6 +15,7 @@ from models import Affiliation, Branch, Change, ChangeKind, Duty, Person, Post, 
 from services import audit
 from services.membership import changes, people
 from services.membership.changes import Book
+from services.organisation import branch_history
 from services.scope import Scope
 
 BRANCH_ROLES = (Role.SECRETARY, Role.DEPUTY, Role.COMMITTEE)
@@ -107,6 +108,7 @@ def appoint(session: Session, person: Person, branch: Branch, given: Given, at: 
 
 def give(book: Book, person: Person, branch: Branch, given: Given) -> str:
     """Write a post down as part of an act, under the locks of `appoint`; returns what was done. Raises RuleBroken."""
+    branch_history.refuse_gone(book.session, branch)
     _refuse_stranger(book.session, person, branch, given.since_on)
     _refuse_taken(book.session, person, branch, given)
     book.insert(Post, {
@@ -142,7 +144,7 @@ def _refuse_taken(session: Session, person: Person, branch: Branch, given: Given
         if post.person_id == person.id and post.duty is given.duty:
             raise RuleBroken(f"{post.since_on} 起已任{post.title}；要延长请改任期。")
         if given.role is Role.SECRETARY:
-            raise RuleBroken(f"现任书记是{post.person.name}（{post.since_on} 起），请先免职，再任命新的。")
+            raise RuleBroken(people.incumbent(post.person.name, post.since_on))
 
 
 def prolong(

@@ -164,13 +164,7 @@ def plan_return(session: Session, branch: Branch, at: datetime) -> Return:
             found.left += 1
         else:
             found.affiliations.append((row, _read(until), taken, rows.get(promoted)))
-    posts = _by_id(session, Post, (each for m in moved.get("posts", []) for each in (m[0], m[2])))
-    for old, until, begun in moved.get("posts", []):
-        post, taken_post = posts.get(old), posts.get(begun)
-        if post is None or not _can_return(taken_post, begun, _read(until), on):
-            found.posts_left += 1
-        else:
-            found.posts.append((post, _read(until), taken_post))
+    _return_posts(session, branch, moved.get("posts", []), on, found)
     coming = _by_id(session, Gathering, moved.get("gatherings", [])).values()
     found.gatherings = [g for g in coming if g.opens_at > at and g.state is GatheringState.CANCELLED]
     now_at = into.id if into is not None else None
@@ -178,6 +172,21 @@ def plan_return(session: Session, branch: Branch, at: datetime) -> Return:
     found.stations = [station for station in stations if station.branch_id == now_at]
     found.groups = list(_by_id(session, PartyGroup, moved.get("groups", [])).values())
     return found
+
+
+def _return_posts(session: Session, branch: Branch, moved: list[list[Any]], on: date, found: Return) -> None:
+    """A branch has one secretary: who leads it by now stays, and the former one does not come back to the post."""
+    posts = _by_id(session, Post, (each for m in moved for each in (m[0], m[2])))
+    led = _running(session, Post, on, Post.branch_id == branch.id, Post.role == Role.SECRETARY)
+    is_led = any(post.id not in posts for post in led)
+    for old, until, begun in moved:
+        post, taken = posts.get(old), posts.get(begun)
+        is_secretary = post is not None and post.role is Role.SECRETARY
+        if post is None or (is_secretary and is_led) or not _can_return(taken, begun, _read(until), on):
+            found.posts_left += 1
+        else:
+            is_led = is_led or is_secretary
+            found.posts.append((post, _read(until), taken))
 
 
 def _can_return(taken: Affiliation | Post | None, begun: int | None, until: date | None, on: date) -> bool:

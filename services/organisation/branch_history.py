@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from errors import RuleBroken
 from models import Branch, BranchAct, BranchChange, BranchKind, County, Person
 
 #: What a place without a county is called.
@@ -22,6 +23,22 @@ CITY = "市本级"
 def living() -> sa.ColumnElement[bool]:
     """Branches that are there now: what lists show, what may be chosen, what is planned and told."""
     return Branch.dissolved_on.is_(None)
+
+
+def gone(name: str, on: date | None) -> str:
+    """Why nobody is entered for a branch any more, in words."""
+    return f"{name}已在 {on} 撤销，不再登记人员。"
+
+
+def refuse_gone(session: Session, branch: Branch, field: str = "branch") -> None:
+    """Nobody is entered for a branch that has ended, whatever day is typed; who ends it just now goes first. Raises
+    RuleBroken about a field."""
+    # Shared: those who enter somebody do not wait for each other, only for whoever ends it.
+    session.refresh(branch, ["dissolved_on"], with_for_update={"read": True})
+    if branch.dissolved_on is not None:
+        error = RuleBroken(gone(branch.name, branch.dissolved_on))
+        error.about = field
+        raise error
 
 
 def states(on: date) -> sa.Subquery:

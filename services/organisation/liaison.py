@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,11 +15,13 @@ from clock import beijing_date
 from errors import Misunderstood, RuleBroken
 from models import County, LiaisonPoint, Township, Village
 from services import audit
-from services.fields import Fields, clean
+from services.fields import Fields, clean, is_chinese
 
 LONGEST_NAME, LONGEST_CONTACT, MOST_AT_ONCE = 32, 64, 100
 #: So long an ending may still turn out to be a mistake, and be undone with its number.
 PHONE_DAYS = 90
+#: What may stand in a name beside letters.
+_MARKS = frozenset(" ·•・‧-—.'’（）()、")
 
 
 def names(said: str, what: str) -> list[str]:
@@ -31,7 +34,16 @@ def names(said: str, what: str) -> list[str]:
     long = next((name for name in found if len(name) > LONGEST_NAME), None)
     if long is not None:
         raise Misunderstood(f"“{long[:LONGEST_NAME]}…”太长，最多 {LONGEST_NAME} 个字。")
+    odd = next((name for name in found if not _is_called(name)), None)
+    if odd is not None:
+        raise Misunderstood(f"“{odd}”不像{what}：要用汉字写，不用表情和符号。")
     return found
+
+
+def _is_called(name: str) -> bool:
+    """Whether a place may be called so: letters, digits, a few marks, and a Chinese letter among them."""
+    plain = all(each in _MARKS or unicodedata.category(each)[0] in "LMN" for each in name)
+    return plain and any(map(is_chinese, name))
 
 
 def add_townships(session: Session, county: County, wanted: list[str], at: datetime, *, by: int) -> int:
@@ -94,6 +106,8 @@ def read(said: Mapping[str, str], today: date) -> tuple[Details, Fields]:
     """A form; `wrong` of the fields is empty where it can be taken."""
     form = Fields(said)
     contact = form.line("contact", "联系人", LONGEST_CONTACT)
+    if contact and not all(each in _MARKS or unicodedata.category(each)[0] in "LM" for each in contact):
+        form.wrong.setdefault("contact", "联系人的姓名只用文字和间隔号“·”，不用数字、符号和表情。")
     phone = form.mobile("phone")
     return Details(contact, phone, form.day("since_on", "设立日期", latest=today)), form
 

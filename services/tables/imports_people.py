@@ -19,6 +19,7 @@ from services.scope import Scope
 from services.tables import imports_people_cells as cells
 from services.tables.exports import mask
 from services.tables.imports_kinds import OUTSIDE, Change, Column, Compared, Fate, Ground
+from services.tables.imports_secretaries import Secretaries
 from services.tables.sheets import Row
 
 #: What stands between the parts of a name.
@@ -118,8 +119,10 @@ class People:
         self._ground, self._session, self._today = ground, ground.session, today
         self._dialect = self._session.get_bind().dialect
         self._vault = vault_of(self._dialect)
-        living = sa.select(Branch.name, Branch.id).where(branch_history.living())
-        self._branches = dict(ground.ask(living))
+        branches = ground.ask(sa.select(Branch.name, Branch.id, Branch.dissolved_on))
+        self._branches = {name: number for name, number, ended_on in branches if ended_on is None}
+        self._ended = {name: ended_on for name, _number, ended_on in branches if ended_on is not None}
+        self._secretaries = Secretaries(ground, today)
         inside = sa.select(Branch.id).where(scope.branches if scope is not None else sa.true())
         self._inside = {number for (number,) in ground.ask(inside)}
         stations = ground.ask(sa.select(Station.id, Station.branch_id))
@@ -140,6 +143,9 @@ class People:
             self._compare_above(row, entry, known)
             if entry.phone_index in known.names and entry.name not in known.names[entry.phone_index]:
                 row.wrong("手机号", "已经登记在另一个姓名下；请核对是改名、换号还是填错。")
+            if entry.role is Role.SECRETARY and not row.problems:
+                person_id = known.ids.get(entry.key)
+                self._secretaries.compare(row, entry.branch, entry.branch_id, person_id, person_id or entry.person)
         changes = [change for row, entry in entries if (change := self._change(row, entry, known)) is not None]
         return Compared(keys, changes)
 
@@ -156,7 +162,9 @@ class People:
             row.wrong("姓名", f"“{name}”里有不是姓名的符号；少数民族姓名中间用“·”。")
         phone, branch = cells.phone(row), row.text("支部", 64)
         branch_id = self._branches.get(branch, 0)
-        if branch and not branch_id:
+        if branch in self._ended:
+            row.wrong("支部", branch_history.gone(branch, self._ended[branch]))
+        elif branch and not branch_id:
             row.wrong("支部", f"没有“{branch}”这个支部，请照支部的全名填写。")
         elif branch and branch_id not in self._inside:
             row.wrong("支部", f"“{branch}”{OUTSIDE}")

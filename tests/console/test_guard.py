@@ -14,6 +14,7 @@ from admin import guard
 from admin.navigation import SECTIONS
 from clock import beijing_date
 from models import (
+    Account,
     Affiliation,
     AuditEntry,
     Branch,
@@ -275,6 +276,23 @@ def test_a_list_is_exactly_the_scope(office, path, table, condition, name):
                 )
     else:
         assert 0 < said < 40
+
+
+def test_a_lawyer_lists_what_waits_in_the_county_and_their_own_cases(office):
+    """Not what others of the county have taken, which is theirs and the office's."""
+    visitor = office.visitor("lawyer")
+    with office.database.transaction() as session:
+        me = session.scalar(sa.select(Account.person_id).where(Account.name == "lawyer"))
+        other = person_of(session, HOME)
+        for number, lawyer_id in (("ZX261126-0002", other), ("ZX261126-0003", me)):
+            row = ask(session, HOME, number, office.clock.at)
+            row.state, row.lawyer_id, row.taken_at = CaseState.CLOSED, lawyer_id, office.clock.at
+    page = visitor.open("/console/consultations").get_data(as_text=True)
+    assert set(re.findall(r"ZX2611[0-9]{2}-[0-9]{4}", page)) == {"ZX261126-0001", "ZX261126-0003"}
+    assert visitor.open("/console/consultations/ZX261126-0002").status_code == 404
+    assert visitor.open("/console/consultations/ZX261126-0003").status_code == 200
+    county = office.visitor("county").open("/console/consultations").get_data(as_text=True)
+    assert "ZX261126-0002" in county
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def people(office, name="张三丰"):
 
 @pytest.fixture
 def one(office):
-    return HEAD + f"张三丰,19911112222,{branch_in(office, HOME)},2020-01-31,支部书记\n"
+    return HEAD + f"张三丰,19911112222,{branch_in(office, HOME)},2020-01-31,\n"
 
 
 def apply(visitor, answer):

@@ -342,7 +342,8 @@ def test_a_gap_is_filled_ended_and_filled_again_and_yesterday_stays_as_it_was(of
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("contact", "\u200b", "请填写联系人"), ("phone", "12345", "手机号"), ("phone", "'; DROP", "手机号"),
+        ("contact", "\u200b", "请填写联系人"), ("contact", "张😀", "只用文字"), ("contact", "12345", "只用文字"),
+        ("contact", "<b>张</b>", "只用文字"), ("phone", "12345", "手机号"), ("phone", "'; DROP", "手机号"),
         ("since_on", "2026-13-01", "没看懂"), ("since_on", "2030-01-01", "应在"), ("contact", "长" * 65, "最多 64 个字"),
     ],
 )  # fmt: skip
@@ -384,21 +385,28 @@ def test_the_number_of_a_point_that_ended_long_ago_is_forgotten_and_no_other(off
 def test_villages_are_registered_a_line_each_and_typing_errors_taken_back(office):
     visitor, village = office.visitor("county"), gap(office)
     page = f"/console/coverage/townships/{village.township_id}"
-    answer = visitor.send(f"{page}/villages", on=page, names=f"䶮家村\n\n {village.name} \n<b>村</b>")
+    answer = visitor.send(f"{page}/villages", on=page, names=f"䶮家村\n\n {village.name} \n108社区")
     assert answer.status_code == 302
-    shown = visitor.open(page).get_data(as_text=True)
-    assert "新登记 2 个村（社区），1 个本来就有。" in shown
-    assert "<b>村" not in shown
+    assert "新登记 2 个村（社区），1 个本来就有。" in text(visitor.open(page))
     with office.database.reading() as session:
         new = session.scalar(sa.select(Village.id).where(Village.name == "䶮家村"))
     assert visitor.send(f"/console/coverage/villages/{new}/remove", on=page).status_code == 302
     assert visitor.send(f"{page}/villages", on=page, names="长" * 33).status_code == 422
     assert visitor.send(f"{page}/villages", on=page, names=" \u200b").status_code == 422
+    for odd in ("😀村", "12345", "<b>村</b>", "abc"):
+        assert f"“{odd}”不像村、社区名称" in text(visitor.send(f"{page}/villages", on=page, names=f"好村\n{odd}"))
     with office.database.reading() as session:
         used = session.scalar(sa.select(LiaisonPoint.village_id).join(Village, Village.id == LiaisonPoint.village_id)
                               .where(Village.township_id == village.township_id).limit(1))  # fmt: skip
     refused = visitor.send(f"/console/coverage/villages/{used}/remove", on=page)
     assert "设过联络点，不能删除" in text(refused)
+
+
+def test_an_earlier_day_of_the_coverage_says_what_of_it_is_of_today(office):
+    visitor = office.visitor("county")
+    assert "以当时导出的表为准" not in text(visitor.open("/console/coverage"))
+    page = text(visitor.open("/console/coverage?on=2026-11-20"))
+    assert "乡镇、村按今天的登记，联络点按 2026-11-20 那一天" in page
 
 
 def test_the_auditor_sees_coverage_and_changes_nothing(office):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import sqlalchemy as sa
 
-from models import Attendance, AuditEntry, Gathering, Person
+from models import Affiliation, Attendance, AuditEntry, Gathering, Person
+from services.meetings import gatherings, leave
+from services.membership import people
 
 
 def plain(text: str) -> str:
@@ -120,3 +124,61 @@ def test_the_study_day_exists_for_every_branch(house):
                 sa.select(sa.func.count()).select_from(Gathering).where(Gathering.held_on == friday)
             )
             assert count == 674, friday
+
+
+def namesake(house, phone=None) -> int:
+    """Another 张伟 in 李娜's branch."""
+    with house.database.transaction() as session:
+        known = session.scalars(sa.select(Person).where(Person.name == "张伟")).one()
+        branch = people.branches_of(session, known.id, date(2026, 11, 1))[0]
+        other = Person(name="张伟", phone=phone)
+        session.add(other)
+        session.flush()
+        session.add(Affiliation(person_id=other.id, branch_id=branch.id, is_main=True, since_on=date(2026, 11, 1)))
+        return other.id
+
+
+def test_of_two_who_bear_a_name_the_one_who_asked_leave_is_meant(house, zhang_wei, li_na):
+    namesake(house)
+    zhang_wei.says("请假 出差")
+    assert "没有“张伟 9999”等待批准的请假" in li_na.says("准假 张伟 9999")
+    assert li_na.says("准假 张伟").startswith("已准假：张伟，")
+    assert "没有“张伟”等待批准的请假" in li_na.says("不准 张伟")
+
+
+def test_two_of_a_name_are_told_apart_by_the_number(house, zhang_wei, li_na):
+    other = namesake(house)
+    with house.database.reading() as session:
+        tail = session.scalars(sa.select(Person).where(Person.name == "张伟", Person.id != other)).one().phone[-4:]
+    answer = plain(li_na.says("代签 张伟 无名氏"))
+    assert f"有两位张伟，请回复 代签 张伟 {tail}、代签 张伟 {other}号（手机后四位，或名册编号）。" in answer
+    assert "名册里没有“无名氏”" in answer
+    assert li_na.says(f"代签 张伟 {tail}、张伟 {other}号").count("张伟 已代签") == 2
+    assert f"撤签 张伟 {tail}" in plain(li_na.says("撤签 张伟 点错了"))
+    assert li_na.says(f"撤签 张伟 {other}号 点错了") == f"已撤销 张伟 {other}号 的签到记录，原因已留痕：点错了"
+    assert li_na.says("撤签 张伟 点错了").startswith("已撤销 张伟 的签到记录"), "one of them is left who has a mark"
+
+
+def test_two_of_a_name_who_both_ask_leave_are_told_apart(house, zhang_wei, li_na):
+    other = namesake(house, "19900007788")
+    zhang_wei.says("请假 出差")
+    with house.database.transaction() as session:
+        coming = gatherings.next_for(session, other, house.clock.at)
+        leave.ask(session, other, coming.id, "病了", house.clock.at)
+    assert "有两位张伟，请回复 不准 张伟 " in plain(li_na.says("不准 张伟"))
+    assert li_na.says("不准 张伟 7788").startswith("未准假：张伟 7788，")
+    assert li_na.says("准假 张伟").startswith("已准假：张伟，")
+
+
+def test_one_of_two_who_bear_a_name_is_invited(house, li_na):
+    other = namesake(house)
+    assert "有两位张伟，请回复 邀请 张伟 " in plain(li_na.says("邀请 张伟"))
+    assert "张伟的邀请码：" in li_na.says(f"邀请 张伟 {other}号")
+
+
+def test_who_is_named_twice_is_signed_for_once(house, li_na):
+    with house.database.reading() as session:
+        tail = session.scalars(sa.select(Person).where(Person.name == "张伟")).one().phone[-4:]
+    answer = li_na.says(f"代签 张伟 张伟 {tail}")
+    assert answer.startswith("张伟 已代签\n张伟 此前已签")
+    assert "出席 1，" in li_na.says("名单")

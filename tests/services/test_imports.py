@@ -262,3 +262,33 @@ def test_people_are_not_entered_as_times(database):
 
 def test_brackets_of_either_width_mean_the_same_unit(database):
     assert said(bring_in(database, LEDGER.replace("受教育,63130,人", "法律咨询,2,人（次）"), Kind.PUBLICITY)) == []
+
+
+def test_a_branch_keeps_its_one_secretary(database):
+    bring_in(database, ONE)
+    other = bring_in(database, HEAD + "李四,19900002222,甲支部,支部书记,2021-01-01\n")
+    assert said(other) == ["D2“职务”：甲支部的现任书记是张三（2020-01-31 起），请先免职，再任命新的。"]
+    assert bring_in(database, ONE).fates == {Fate.UNCHANGED: 1}
+    assert count(database, Post) == 1
+
+
+def test_a_table_does_not_make_two_secretaries_of_one_branch(database):
+    text = ONE + "李四,19900002222,甲支部,支部书记,2021-01-01\n王五,19900003333,乙支部,支部书记,2021-01-01\n"
+    assert said(bring_in(database, text)) == ["D3“职务”：与第 2 行同为甲支部的书记；一个支部只有一位书记。"]
+    assert count(database, Person) == 0
+
+
+def test_a_secretary_appointed_since_the_preview_is_asked_for_again(database):
+    task = imports.Task(Kind.PEOPLE, table_files.opened(ONE.encode()), AT)
+    with imports.Prepared() as prepared:
+        with database.reading() as session:
+            imports.check(session, task, prepared)
+        bring_in(database, ONE.replace("张三,19900001111", "李四,19900002222"))
+        with pytest.raises(imports.ChangedSince), database.transaction() as session:
+            imports.apply(session, task, prepared, "表.csv")
+
+
+def test_nobody_is_brought_into_a_dissolved_branch(database):
+    with database.transaction() as session:
+        session.execute(sa.update(Branch).where(Branch.name == "甲支部").values(dissolved_on=date(2026, 11, 23)))
+    assert said(bring_in(database, ONE)) == ["C2“支部”：甲支部已在 2026-11-23 撤销，不再登记人员。"]

@@ -165,6 +165,20 @@ def test_a_merger_into_what_has_ended_since_is_not_undone_and_says_why(database)
         assert total(session) == 674
 
 
+def test_a_restored_branch_has_one_secretary_whoever_came_to_lead_it_meanwhile(database):
+    with database.transaction() as session:
+        branch, other = two_firms(session)
+        on = beijing_date(AT)
+        [leads] = people.holders(session, Role.SECRETARY, on, branch_id=other.id)
+        lifecycle.end(session, branch, None, WHY, AT, by=1)
+        # As the roll of earlier versions may still have it.
+        session.add(Post(person_id=leads, role=Role.SECRETARY, branch_id=branch.id, since_on=date(2026, 1, 1)))
+        session.flush()
+        assert branch_ending.plan_return(session, branch, AT).posts_left == 1
+        lifecycle.restore(session, branch, "撤销有误", AT, by=1)
+        assert people.holders(session, Role.SECRETARY, on, branch_id=branch.id) == [leads]
+
+
 def test_somebody_in_both_branches_stays_in_one_and_keeps_a_main_branch(database):
     with database.transaction() as session:
         branch, into = two_firms(session)

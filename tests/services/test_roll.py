@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from clock import beijing_date
 from errors import Misunderstood, RuleBroken
 from models import Affiliation, Branch, Change, Direction, Outgoing, Person, Post, Role, SendState
-from services.membership import changes, flows, people, roll
+from services.membership import changes, flows, people, posts, roll, terms
 from services.membership.flows import Elsewhere
+from services.organisation import lifecycle
 from tests.conftest import LOADED_AT
 
 AT, BY, WHY = LOADED_AT, 1, "工作单位变动"
@@ -130,3 +132,43 @@ def test_whose_main_branch_is_elsewhere_is_on_the_mobile_roll(session, who, bran
     roll.join(session, who, mobile, DAY, AT, by=BY)
     guests = {each.person.id: each for each in flows.of_branch(session, mobile.id, DAY)}
     assert (guests[who.id].direction, guests[who.id].elsewhere) == (Direction.IN, main.name)
+
+
+def test_a_dissolved_branch_gets_nobody_whatever_day_is_typed(session, who, branches):
+    gone, other, _ = branches
+    roll.join(session, who, other, DAY, AT, by=BY)
+    lifecycle.end(session, gone, None, "市委批复", AT, by=BY)
+    says, earlier = f"{gone.name}已在 {beijing_date(AT)} 撤销，不再登记人员。", DAY - timedelta(30)
+    secretary = terms.Given(Role.SECRETARY, None, "", earlier, None)
+    for act in (
+        lambda: roll.join(session, who, gone, earlier, AT, by=BY),
+        lambda: roll.move_main(session, who, gone, earlier, WHY, AT, by=BY),
+        lambda: terms.appoint(session, who, gone, secretary, AT, by=BY),
+        lambda: posts.appoint(session, who.id, Role.SECRETARY, gone.name, AT),
+        lambda: flows.record(session, who, gone, Direction.IN, Elsewhere(None, "外地支部"), earlier, AT, by=BY),
+        lambda: flows.record(session, who, other, Direction.OUT, Elsewhere(gone), DAY, AT, by=BY),
+    ):
+        with pytest.raises(RuleBroken, match=says) as refused:
+            act()
+        assert refused.value.about in {"branch", "place"}
+    assert session.scalars(sa.select(Post).where(Post.branch_id == gone.id, Post.until_on.is_(None))).all() == []
+
+
+def test_what_is_undone_brings_nobody_back_into_a_dissolved_branch(session, who, branches):
+    gone = branches[0]
+    roll.join(session, who, gone, DAY, AT, by=BY)
+    change = roll.leave(session, roll.every(session, who.id)[0], DAY + timedelta(5), WHY, AT, by=BY)
+    lifecycle.end(session, gone, None, "市委批复", AT, by=BY)
+    with pytest.raises(RuleBroken, match="请先恢复这个支部"):
+        changes.undo(session, change, AT, by=BY)
+    lifecycle.restore(session, gone, "撤销有误", AT, by=BY)
+    changes.undo(session, change, AT, by=BY)
+    assert people.branches_of(session, who.id, beijing_date(AT)) == [gone]
+
+
+def test_nobody_goes_and_comes_at_once(session, who, branches):
+    here, there, _ = branches
+    roll.join(session, who, here, DAY, AT, by=BY)
+    flows.record(session, who, here, Direction.OUT, Elsewhere(there), DAY, AT, by=BY)
+    with pytest.raises(RuleBroken, match="起已登记流出，还没有结束，请先结束它，再登记流入"):
+        flows.record(session, who, here, Direction.IN, Elsewhere(None, "外地支部"), DAY, AT, by=BY)

@@ -15,7 +15,7 @@ from errors import Misunderstood, RuleBroken
 from models import Affiliation, Branch, Change, Due, Duty, Notice, Outgoing, Person, Post, Role
 from scheduler import terms as rule
 from scheduler.clockwork import Clockwork
-from services.membership import changes, people, terms
+from services.membership import changes, people, posts, terms
 from tests.conftest import LOADED_AT
 
 BY, SINCE = 1, date(2024, 2, 1)
@@ -126,7 +126,7 @@ def test_a_post_that_ended_goes_back_neither_to_who_left_nor_beside_another_secr
         ended = terms.end(session, session.get(Post, post.id), today, "换届选举，由他人接任", LOADED_AT, by=BY)
         given = terms.Given(Role.SECRETARY, None, "", today, None)
         anew = terms.appoint(session, who, branch, given, LOADED_AT, by=BY)
-        with pytest.raises(RuleBroken, match="之后又有改动"):
+        with pytest.raises(RuleBroken, match="现任书记是"):
             changes.undo(session, session.get(Change, ended.id), LOADED_AT, by=BY)
         changes.undo(session, session.get(Change, anew.id), LOADED_AT, by=BY)
         rows = session.scalars(
@@ -140,3 +140,19 @@ def test_a_post_that_ended_goes_back_neither_to_who_left_nor_beside_another_secr
             row.until_on = None
         changes.undo(session, session.get(Change, ended.id), LOADED_AT, by=BY)
         assert session.get(Post, post.id).until_on is None
+
+
+def test_an_old_secretary_is_not_put_back_beside_the_new_one(database):
+    with database.transaction() as session:
+        who, branch = somebody(session)
+        old, _branch = secretary(session)
+        name, post = who.name, terms.Given(Role.SECRETARY, None, "", SINCE, None)
+        with pytest.raises(RuleBroken, match="请先免职"):
+            posts.appoint(session, who.id, Role.SECRETARY, branch.name, LOADED_AT)
+        ended = terms.end(session, old, SINCE, "换届选举", LOADED_AT, by=BY)
+        begun = terms.appoint(session, who, branch, post, LOADED_AT, by=BY)
+        with pytest.raises(RuleBroken, match=f"现任书记是{name}"):
+            changes.undo(session, ended, LOADED_AT, by=BY)
+        changes.undo(session, begun, LOADED_AT, by=BY)
+        changes.undo(session, ended, LOADED_AT, by=BY)
+        assert people.secretaries(session, [branch.id], SINCE) == {branch.id: [old.person_id]}

@@ -33,7 +33,7 @@ def split(text: str) -> list[tuple[str, str]]:
     """Every way to read a text as a command and what follows it: “查询 ZX01”, “查询：ZX01”, “查询ZX01”."""
     clean = tidy(text)
     ways = []
-    for mark in (r"[\s:：,，]+", r"(?<=[^\x00-\x7f])(?=[A-Za-z0-9])"):
+    for mark in (r"[\s:：,，]+", r"(?<=[^\x00-\x7f])[^\w\s]*(?=[A-Za-z0-9])"):
         parts = re.split(mark, clean, maxsplit=1)
         if len(parts) == 2 and all(parts):
             ways.append((key(parts[0]), parts[1].strip()))

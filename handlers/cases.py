@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bot.conversation import Flow, Question, Said, free_text, pick
 from bot.replies import Reply, tap
@@ -16,11 +17,13 @@ from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Post, Role, Step
 from services.consulting import cases, consultations
 from services.consulting.cases import LONGEST_ANSWER, LONGEST_REASON, Desk
-from services.consulting.consultations import Number, read_number
+from services.consulting.consultations import Number, read_any_number, read_number, read_whole_number
 from services.membership import people
 from services.sending import reach
 
 LISTED = 5
+#: How much of an answer is shown where it must be told apart from another reading.
+BRIEF = 20
 AT_THE_DESK = (Role.LAWYER, Role.COUNTY_OFFICE, Role.OFFICE)
 OFFICE = "0"
 
@@ -49,7 +52,7 @@ def todo(turn: Turn, posts: list[Post]) -> Reply:
 @for_posts(*AT_THE_DESK)
 def take(turn: Turn, posts: list[Post]) -> Reply:
     desk = _desk(turn, posts)
-    number, _rest = read_number(turn.rest)
+    number, _rest = read_any_number(turn.rest)
     if number is None:
         waiting = cases.waiting(turn.session, desk)
         if len(waiting) != 1:
@@ -68,7 +71,7 @@ def take(turn: Turn, posts: list[Post]) -> Reply:
 @for_posts(*AT_THE_DESK)
 def look(turn: Turn, posts: list[Post]) -> Reply:
     desk = _desk(turn, posts)
-    number, rest = read_number(turn.rest)
+    number, rest = read_any_number(turn.rest)
     case = _meant(turn, desk, number)
     if case is None:
         return _which(turn, desk, number, "看")
@@ -92,8 +95,38 @@ def answer(turn: Turn, said: Said) -> Reply:
     return f"已答复 {case.number}。{how}\n办完了：{tap('结案', f'结案 {case.number}')}"
 
 
-answering = topic.flow(
-    Flow("答复", (free_text("words", f"请写答复（{LONGEST_ANSWER} 字以内）。", LONGEST_ANSWER),), answer)
+_in_words = free_text("words", f"请写答复（{LONGEST_ANSWER} 字以内）。", LONGEST_ANSWER)
+
+
+def _read_words(turn: Turn, text: str, said: Said) -> str:
+    """The words for one case. Another case's number before them stops them: they are for somebody else."""
+    number, rest = read_whole_number(text)
+    if number is not None and not said["case"].endswith(number.ending):
+        raise Misunderstood(
+            f"这里写的是另一个编号，您正在答复 {said['case']}，没有发出。要答复那一件，请先回复“取消”。"
+        )
+    return _in_words.read(turn, text if number is None else rest, said)
+
+
+answering = topic.flow(Flow("答复", (replace(_in_words, read=_read_words),), answer))
+
+
+def _ask_whose(turn: Turn, said: Said) -> str:
+    lines = [f"{i} {tap(label, str(i))}" for i, (_value, label) in enumerate(_readings(turn, said), 1)]
+    return "\n".join(["开头的数字是编号，还是答复里的话？还没有发出，请选：", *lines])
+
+
+def _answer_whose(turn: Turn, said: Said) -> Reply:
+    case, _, how = said["meant"].partition(" ")
+    return answer(turn, {"case": case, "words": said["rest"] if how == "rest" else said["whole"]})
+
+
+clearing = topic.flow(
+    Flow(
+        "核对编号",
+        (Question("meant", _ask_whose, lambda turn, text, said: pick(text, _readings(turn, said))),),
+        _answer_whose,
+    )
 )
 
 
@@ -102,11 +135,14 @@ answering = topic.flow(
 def begin_answer(turn: Turn, posts: list[Post]) -> Reply:
     desk = _desk(turn, posts)
     number, text = read_number(behind(turn))
+    glued, rest = read_any_number(text) if number is None else (None, "")
+    if glued is not None and rest and _may_be_meant(cases.mine(turn.session, desk), glued):
+        return turn.begin(clearing, whole=text, rest=rest, last=str(glued.last))
     case = _meant(turn, desk, number, cases.mine)
     if case is None:
         return _which(turn, desk, number, "答复")
     if text:
-        return answer(turn, {"case": case.number, "words": text})
+        return answer(turn, {"case": case.number, "words": _in_words.read(turn, text, {})})
     if case.lawyer_id != desk.person_id:
         raise RuleBroken(f"{case.number} 不在您手上，请先“接单 {case.number}”。")
     return f"答复 {case.number}（{case.matter.label}）。\n{turn.begin(answering, case=case.number)}"
@@ -138,7 +174,7 @@ handing = topic.flow(
 @for_posts(*AT_THE_DESK)
 def transfer(turn: Turn, posts: list[Post]) -> Reply:
     desk = _desk(turn, posts)
-    number, rest = read_number(behind(turn))
+    number, rest = read_any_number(behind(turn))
     case = _meant(turn, desk, number, cases.mine)
     if case is None:
         return _which(turn, desk, number, "转")
@@ -155,7 +191,7 @@ def transfer(turn: Turn, posts: list[Post]) -> Reply:
 @for_posts(*AT_THE_DESK)
 def close(turn: Turn, posts: list[Post]) -> Reply:
     desk = _desk(turn, posts)
-    number, _rest = read_number(turn.rest)
+    number, _rest = read_any_number(turn.rest)
     case = _meant(turn, desk, number, cases.mine)
     if case is None:
         return _which(turn, desk, number, "结案")
@@ -195,6 +231,21 @@ def _meant(
     if pool is None:
         choice += cases.waiting(turn.session, desk)
     return choice[0] if len(choice) == 1 else None
+
+
+def _may_be_meant(mine: list[Consultation], number: Number) -> list[Consultation]:
+    """Those of one's own cases that a short number may name: by its end, or by its place among them."""
+    return [case for place, case in enumerate(mine, 1) if case.number.endswith(number.ending) or place == number.last]
+
+
+def _readings(turn: Turn, said: Said) -> list[tuple[str, str]]:
+    """Both ways to read “答复1你好”, for each case that it may be for."""
+    mine = cases.mine(turn.session, _desk(turn))
+    named = _may_be_meant(mine, Number(None, int(said["last"])))
+    return [
+        *((f"{case.number} rest", f"给 {case.number}：“{said['rest'][:BRIEF]}”") for case in named),
+        *((f"{case.number} whole", f"给 {case.number}：“{said['whole'][:BRIEF]}”") for case in mine[:LISTED]),
+    ]
 
 
 def _which(turn: Turn, desk: Desk, number: Number | None, act: str) -> Reply:

@@ -16,7 +16,7 @@ from handlers.context import house
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Matter, Step, Urgency, Wish
 from services.consulting import assignment, consultations, danger
-from services.consulting.consultations import LONGEST_WORDS, read_number
+from services.consulting.consultations import LONGEST_WORDS, read_any_number, read_number, read_whole_number
 from services.consulting.danger import Danger
 from services.meetings import rhythm
 from services.organisation import stations
@@ -154,7 +154,7 @@ def consult(turn: Turn) -> Reply:
 
 @topic.text("查询", "我的咨询", "查询进展", help="查询 — 咨询办到哪步（查询 编号）", number=6, menu="CASES")
 def status(turn: Turn) -> Reply:
-    number, rest = read_number(turn.rest)
+    number, rest = read_any_number(turn.rest)
     if number is None:
         return consultations.NOT_YOURS if turn.rest else _listed(turn)
     return _shown(turn, consultations.find_own(turn.session, turn.openid, number), rest)
@@ -175,9 +175,8 @@ adding = topic.flow(
 @topic.text("补充", "补充情况", help="补充 — 给在办的咨询补充内容")
 def more(turn: Turn) -> Reply:
     text = behind(turn)
-    number, rest = read_number(text)
-    # Only a whole number is one: “补充 2016 年签的合同” is not.
-    named, said = (f"{number.day}-{number.last}", rest) if number and number.day else ("", text)
+    number, said = read_whole_number(text)
+    named = "" if number is None else f"{number.day or 'ZX'}-{number.last}"
     if said:
         return add(turn, {"case": named, "words": consultations.read_words(said)})
     case = _to_add_to(turn, named)
@@ -186,7 +185,7 @@ def more(turn: Turn) -> Reply:
 
 @topic.text("撤回", "撤回咨询")
 def withdraw(turn: Turn) -> Reply:
-    number, _rest = read_number(turn.rest)
+    number, _rest = read_any_number(turn.rest)
     if number is not None:
         case = consultations.find_own(turn.session, turn.openid, number)
         consultations.withdraw(turn.session, case, turn.at)
@@ -240,7 +239,7 @@ erasing = topic.flow(
 
 @topic.text("删除", "删除咨询")
 def delete(turn: Turn) -> Reply:
-    number, _rest = read_number(turn.rest)
+    number, _rest = read_any_number(turn.rest)
     if number is None:
         return f"请写上编号，例如“删除 ZX261122-0001”。编号在{tap('查询')}里。"
     case = consultations.find_own(turn.session, turn.openid, number)

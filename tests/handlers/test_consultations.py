@@ -330,6 +330,68 @@ def test_an_answer_can_be_given_in_two_steps(chat: Chat) -> None:
     assert chat.says(CHEN, "先投诉").startswith(f"已答复 {number}")
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        "答复 {}你应当去法院",
+        "答复{}你应当去法院",
+        "答复 {}…",
+        "答复【{}】你应当",
+        "答复、{}。你应当",
+        "答复 编号{}-你应当",
+    ],
+)
+def test_an_answer_never_goes_to_another_citizen_than_its_number_names(chat: Chat, way: str) -> None:
+    """The number belongs to a colleague's case; the only case in one's own hands is somebody else's."""
+    theirs = chat.asks()
+    mine = chat.asks(openid=STRANGER)
+    chat.says(LI, f"接单 {theirs}")
+    chat.says(CHEN, f"接单 {mine}")
+    assert chat.says(CHEN, way.format(theirs)) == "没有这件咨询，或不在您的办理范围。"
+    assert said(chat, Step.ANSWERED) == []
+
+
+def test_words_glued_to_the_number_of_ones_own_case_are_its_answer(chat: Chat) -> None:
+    number = chat.asks()
+    chat.says(CHEN, "接单")
+    assert chat.says(CHEN, f"答复{number}你应当去法院").startswith(f"已答复 {number}")
+    assert said(chat, Step.ANSWERED) == ["你应当去法院"]
+    assert "编号没看懂" in chat.says(CHEN, "答复 ZX2611270001000你应当去法院")
+    assert len(said(chat, Step.ANSWERED)) == 1
+
+
+@pytest.mark.parametrize("word", ["看", "接单", "转", "结案", "查询", "撤回", "删除", "评价", "补充"])
+def test_a_number_with_words_glued_to_it_is_a_number_for_every_word(chat: Chat, word: str) -> None:
+    number = chat.asks()
+    chat.says(CHEN, "接单")
+    strange = number.replace("0001", "0099")
+    reply = chat.says(CHEN, f"{word} {strange}你应当")
+    assert reply in {"没有这件咨询，或不在您的办理范围。", NOT_YOURS}, word
+
+
+def test_a_small_number_glued_to_an_answer_is_asked_about(chat: Chat) -> None:
+    chat.asks()
+    number = chat.asks(openid=STRANGER)
+    chat.says(CHEN, "接单 2")
+    for typed, rest in (("答复1你好", "你好"), ("答复 2号你好", "你好")):
+        asked = chat.says(CHEN, typed)
+        assert f"1 给 {number}：“{rest}”" in asked
+        assert said(chat, Step.ANSWERED) == []
+    assert chat.says(CHEN, "1").startswith(f"已答复 {number}")
+    assert said(chat, Step.ANSWERED) == ["你好"]
+    chat.says(CHEN, "答复1年之内都可以起诉", "2")
+    assert said(chat, Step.ANSWERED)[-1] == "1年之内都可以起诉"
+
+
+def test_another_number_before_the_words_of_an_answer_stops_it(chat: Chat) -> None:
+    number = chat.asks()
+    chat.says(CHEN, "接单", "答复")
+    assert "没有发出" in chat.says(CHEN, "ZX261127-0099你应当去法院")
+    assert said(chat, Step.ANSWERED) == []
+    assert chat.says(CHEN, f"{number}你应当去法院").startswith("已答复")
+    assert said(chat, Step.ANSWERED) == ["你应当去法院"]
+
+
 def test_a_case_is_handed_over_with_a_reason(chat: Chat) -> None:
     number = chat.asks()
     chat.says(CHEN, "接单")

@@ -8,7 +8,7 @@ from inspect import isgeneratorfunction
 from typing import Any, TypeVar
 
 from bot import words
-from bot.conversation import EXPIRES_AFTER, OFFERED, STEERING, Flow
+from bot.conversation import EXPIRES_AFTER, HELD, OFFERED, STEERING, Flow
 from bot.messages import Message
 from bot.replies import Reply, tap
 from bot.turn import Handler, Talk, Talking, Turn
@@ -41,6 +41,11 @@ class Route:
     def is_shared(self) -> bool:
         """Whether the handler asks its questions together with all who speak at the same moment."""
         return isgeneratorfunction(self.handler)
+
+    def is_for(self, turn: Turn) -> bool:
+        """Whether its handler would let this person in; a handler without a guard lets in everybody."""
+        admits: Callable[[Turn], bool] | None = getattr(self.handler, "admits", None)
+        return admits is None or admits(turn)
 
 
 class Router:
@@ -171,8 +176,8 @@ class Router:
         return (yield from self._run(route, turn, rest))
 
     def _between(self, turn: Turn, talk: Talk, route: Route, rest: str) -> Talking:
-        """A command with more behind it, in the middle of a talk: “我 被打了” answers the question, “查询 ZX01”
-        does not. The talk hears it first; what it cannot take is a command after all."""
+        """A command with more behind it, in the middle of a talk. What is no answer is a command; what could be
+        both is obeyed if only figures follow (“查询 ZX01”), and asked about otherwise (“代签 石琪”)."""
         flow = self.flows.get(talk.flow)
         question = flow.next_question(talk.said) if flow else None
         # The same command again starts anew.
@@ -184,7 +189,12 @@ class Router:
             or not question.takes(turn, turn.message.content, talk.said)
         ):
             return (yield from self._run(route, turn, rest))
-        return (yield from self._in_conversation(turn, talk))
+        text = turn.message.content
+        if flow.is_meant(turn, text) or not _is_command(route, text, rest) or not route.is_for(turn):
+            return (yield from self._in_conversation(turn, talk))
+        if words.is_figures(rest):
+            return (yield from self._run(route, turn, rest))
+        return flow.hold(turn, text, route.name)
 
     def _command(self, message: Message) -> tuple[Route | None, str]:
         if message.event == "click":
@@ -231,9 +241,23 @@ class Router:
             turn.keep(None)
             return (yield from self._fresh(turn))
         turn.route = flow.name
+        held = talk.said.get(HELD)
+        if held is not None:
+            talk = Talk(talk.flow, {k: v for k, v in talk.said.items() if k != HELD}, talk.updated_at)
+            turn.keep(talk)
         if turn.at - talk.updated_at <= EXPIRES_AFTER:
-            return flow.hear(turn, said)
+            if held is not None and words.key(said) == "2":
+                return (yield from self._release(turn, held))
+            return flow.hear(turn, held if held is not None and words.is_yes(said) else said)
         return (yield from self._with_draft(turn, flow, talk))
+
+    def _release(self, turn: Turn, held: str) -> Talking:
+        """Do what was held back as the command that it was."""
+        turn.says(held)
+        route, rest = self._command(turn.message)
+        if route is None:
+            return (yield from self._fresh(turn))
+        return (yield from self._run(route, turn, rest))
 
     def _with_draft(self, turn: Turn, flow: Flow, talk: Talk) -> Talking:
         said = turn.message.content
@@ -268,6 +292,13 @@ class Router:
         """The routes that 帮助 lists: everybody's by number, then each group's in order."""
         listed = [r for r in self.routes if r.help]
         return sorted(listed, key=lambda r: (r.group, r.number is None, r.number or 0))
+
+
+def _is_command(route: Route, text: str, rest: str) -> bool:
+    """Whether a text looks like this command and not like a sentence: “我 病了” and “签到App坏了” do not."""
+    head = words.key(words.tidy(text).removesuffix(rest))
+    is_everyday = len(head) == 1 and head != route.name
+    return not is_everyday and (words.is_figures(rest) or not words.is_glued(text, rest) or rest[0].isdigit())
 
 
 def _put(table: dict[str, T], key: str, value: T) -> None:

@@ -13,6 +13,8 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _ENDING = " 。．.！!？?~～、，,;；:：…"
 _YES = frozenset({"1", "是", "是的", "对", "对的", "好", "好的", "嗯", "确认", "继续", "y", "yes", "ok"})
 _NO = frozenset({"0", "2", "否", "不", "不是", "不用", "不要", "取消", "放弃", "n", "no"})
+#: A number, a date, a code with a number in it; nothing else behind it, unless the code is unmistakable.
+_FIGURES = re.compile(r"(?:[a-z]{0,2}[\s\-–—年月日号./]*\d+[\s\-–—年月日号./]*)+$|[a-z]{2}\d{6}", re.IGNORECASE)
 
 # Longer words are sentences, and a sentence is not a misspelt command.
 MAX_COMMAND = 8
@@ -38,6 +40,17 @@ def split(text: str) -> list[tuple[str, str]]:
         if len(parts) == 2 and all(parts):
             ways.append((key(parts[0]), parts[1].strip()))
     return ways
+
+
+def is_figures(text: str) -> bool:
+    """Whether a text is a number, a date or a code, or begins with a code that cannot be a word."""
+    return _FIGURES.match(tidy(text)) is not None
+
+
+def is_glued(text: str, rest: str) -> bool:
+    """Whether what follows the command stands behind it without a space or a mark: “签到App坏了”."""
+    before = tidy(text).removesuffix(rest)
+    return before[-1:].isalnum()
 
 
 def is_yes(text: str) -> bool:

@@ -62,6 +62,10 @@ class Listening(Flow):
             else self.hear(turn, turn.message.content)
         )
 
+    def is_meant(self, _turn: Turn, text: str) -> bool:
+        """Nobody in danger is asked what was meant."""
+        return danger.found(text) is not None
+
     def _hear_danger(self, turn: Turn, text: str, kind: Danger) -> Reply:
         said = {**_said(turn), "danger": kind.value}
         question = self.next_question(_said(turn))

@@ -7,7 +7,7 @@ process or a lost reply changes nothing (F013, F014).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bot import words
@@ -155,6 +155,19 @@ def choice(name: str, question: str, options: Iterable[tuple[str, str]], **more:
         return pick(text, listed)
 
     return Question(name, ask, read, **more)  # type: ignore[arg-type]
+
+
+def confirmation(name: str, question: str, act: str, yes: str, no: str) -> Question:
+    """Whether an act is really meant: kept as “yes” or “no”. A yes, a no, or the act's own name is understood."""
+    options = [("yes", yes), ("no", no)]
+
+    def read(_turn: Turn, text: str, _said: Said) -> str:
+        said = words.key(text)
+        if words.is_yes(text) or said in {"确定", f"确定{act}", f"确认{act}", act}:
+            return "yes"
+        return "no" if words.is_no(text) or said == f"不{act}" else pick(text, options)
+
+    return replace(choice(name, question, options), read=read)
 
 
 def pick(text: str, options: list[tuple[str, str]]) -> str:

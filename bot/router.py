@@ -157,6 +157,9 @@ class Router:
 
     def _respond(self, turn: Turn) -> Talking:
         route, rest = self._command(turn.message)
+        if route is not None and turn.talk is not None and turn.talk.flow == SUGGESTION:
+            # A guess that something else is said to has never been made.
+            turn.keep(None)
         if route is not None and rest and turn.talk is not None:
             return (yield from self._between(turn, turn.talk, route, rest))
         if route is not None:
@@ -233,7 +236,8 @@ class Router:
         if talk.flow == SUGGESTION:
             turn.keep(None)
             route = self._words.get(talk.said["command"])
-            if route is not None and words.is_yes(said):
+            is_live = turn.at - talk.updated_at <= EXPIRES_AFTER
+            if route is not None and is_live and words.is_yes(said):
                 return (yield from self._run(route, turn))
             return (yield from self._fresh(turn))
         flow = self.flows.get(talk.flow)

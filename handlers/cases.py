@@ -56,7 +56,7 @@ def take(turn: Turn, posts: list[Post]) -> Reply:
     if number is None:
         waiting = cases.waiting(turn.session, desk)
         if len(waiting) != 1:
-            return "\n".join(_list("等待接单", waiting, "接单")) or "现在没有等待接单的咨询。"
+            return turn.begin(choosing, act="接单") if waiting else "现在没有等待接单的咨询。"
         case: Consultation | None = waiting[0]
     else:
         case = _found(turn, desk, number, cases.find_to_take)
@@ -255,7 +255,32 @@ def _which(turn: Turn, desk: Desk, number: Number | None, act: str) -> Reply:
     waiting = cases.waiting(turn.session, desk) if act == "看" else []
     if not mine and not waiting:
         return f"您手上没有在办的咨询。{tap('待办')}里有等待接单的。"
+    return turn.begin(choosing, act=act)
+
+
+def _ask_which(turn: Turn, said: Said) -> str:
+    desk, act = _desk(turn), said["act"]
+    mine = [] if act == "接单" else cases.mine(turn.session, desk)
+    waiting = cases.waiting(turn.session, desk) if act in {"看", "接单"} else []
     return "\n".join(["哪一件？", *_list("我在办的", mine, act), *_list("等待接单", waiting, act)])
+
+
+def _read_which(_turn: Turn, text: str, _said: Said) -> str:
+    number, rest = read_number(text)
+    if number is None or rest:
+        raise Misunderstood("请点编号，或回复编号末尾的数字。")
+    return f"{number.day or 'ZX'}-{number.last}"
+
+
+def _go_on(turn: Turn, said: Said) -> Reply:
+    """Do with the case that was chosen what was asked for."""
+    turn.rest = said["case"]
+    turn.says(f"{said['act']} {said['case']}")
+    done = {"看": look, "接单": take, "答复": begin_answer, "转": transfer, "结案": close}[said["act"]](turn)
+    return done if isinstance(done, str) else None
+
+
+choosing = topic.flow(Flow("选择咨询", (Question("case", _ask_which, _read_which),), _go_on))
 
 
 def _number(said: Said) -> Number:

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 from bot import words as spelling
-from bot.conversation import STEERING, Flow, Question, Said, choice, free_text, pick
+from bot.conversation import STEERING, Flow, Question, Said, choice, confirmation, free_text, pick
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Talk, Turn
@@ -187,19 +187,44 @@ def more(turn: Turn) -> Reply:
     return f"补充到 {case.number}（{case.matter.label}）。\n{turn.begin(adding, case=case.number)}"
 
 
+def _open_cases(turn: Turn) -> list[tuple[str, str]]:
+    found = [c for c in consultations.own(turn.session, turn.openid) if c.state in assignment.OPEN][:LISTED]
+    return [(case.number, f"{case.number} {case.matter.label} {case.state.label}") for case in found]
+
+
+def _ask_which(turn: Turn, _said: Said) -> str:
+    lines = [
+        f"{i} {tap(f'撤回 {label}', f'撤回 {number}')}" for i, (number, label) in enumerate(_open_cases(turn), 1)
+    ]
+    return "\n".join(["要撤回哪一件？点一下，或回复前面的数字：", *lines])
+
+
+def _read_which(turn: Turn, text: str, _said: Said) -> str:
+    number, _rest = read_whole_number(text)
+    cases = _open_cases(turn)
+    return pick(text, cases) if number is None else next((n for n, _ in cases if n.endswith(number.ending)), text)
+
+
+def take_back(turn: Turn, said: Said) -> Reply:
+    number, _rest = read_any_number(said["case"])
+    if number is None:
+        raise NotFound(consultations.NOT_YOURS)
+    case = consultations.find_own(turn.session, turn.openid, number)
+    consultations.withdraw(turn.session, case, turn.at)
+    return f"{case.number} 已撤回，不再办理。内容可以{tap('删除', f'删除 {case.number}')}。"
+
+
+withdrawing = topic.flow(Flow("撤回", (Question("case", _ask_which, _read_which),), take_back))
+
+
 @topic.text("撤回", "撤回咨询")
 def withdraw(turn: Turn) -> Reply:
     number, _rest = read_any_number(turn.rest)
     if number is not None:
-        case = consultations.find_own(turn.session, turn.openid, number)
-        consultations.withdraw(turn.session, case, turn.at)
-        return f"{case.number} 已撤回，不再办理。内容可以{tap('删除', f'删除 {case.number}')}。"
-    found = [c for c in consultations.own(turn.session, turn.openid) if c.state in assignment.OPEN][:LISTED]
-    if not found:
+        return take_back(turn, {"case": turn.rest})
+    if not _open_cases(turn):
         return f"您没有在办的咨询。{tap('查询')}可以看以前的。"
-    return "要撤回哪一件？\n" + "\n".join(
-        f"{tap(f'撤回 {case.number}')} {case.matter.label} {case.state.label}" for case in found
-    )
+    return turn.begin(withdrawing)
 
 
 @topic.text("评价")
@@ -235,7 +260,7 @@ def erase(turn: Turn, said: Said) -> Reply:
 erasing = topic.flow(
     Flow(
         "删除",
-        (choice("sure", "删除后律师和您都看不到内容，不能恢复。", [("yes", "确认删除"), ("no", "先不删")]),),
+        (confirmation("sure", "删除后律师和您都看不到内容，不能恢复。", "删除", "确认删除", "先不删"),),
         erase,
     )
 )

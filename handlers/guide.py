@@ -8,7 +8,7 @@ from bot import words
 from bot.conversation import EXPIRES_AFTER
 from bot.replies import MAX_BYTES, Reply, tap
 from bot.router import Route, Router
-from bot.turn import Turn
+from bot.turn import Talk, Turn
 from clock import beijing_date
 from handlers.consultations import numbers_first
 from models import Role
@@ -35,7 +35,7 @@ topic = Router()
 @topic.text("帮助", "菜单", "help", "怎么用", help="帮助 — 能办的事", number=0, menu="HELP")
 def help_(turn: Turn) -> Reply:
     talk = turn.talk
-    if talk is not None and turn.at - talk.updated_at <= EXPIRES_AFTER and not turn.rest:
+    if talk is not None and talk.flow in turn.router.flows and _is_live(turn, talk) and not turn.rest:
         return (
             f"您正在办“{talk.flow}”。回复 {tap('继续')} 接着办，{tap('取消')} 退出后再看能办的事；"
             f"这时回复数字，会当作对刚才问题的回答。"
@@ -84,6 +84,10 @@ def text(whole: Router, groups: Collection[str]) -> str:
     if len(groups) <= 1 and len(told.encode()) <= MAX_BYTES:
         return told
     return "\n".join([*everybodys, *(_heading(whole, group) for group in sorted(groups))])
+
+
+def _is_live(turn: Turn, talk: Talk) -> bool:
+    return turn.at - talk.updated_at <= EXPIRES_AFTER
 
 
 def _heading(whole: Router, group: str) -> str:

@@ -332,6 +332,29 @@ def test_a_suggestion_that_is_not_confirmed_is_dropped(house, zhang_wei, no):
     assert said(house, zhang_wei) is None
 
 
+def test_after_a_guess_help_is_help_and_no_inner_name_is_shown(house, zhang_wei):
+    zhang_wei.says("签 道")
+    told = zhang_wei.says("帮助")
+    assert "可以办的事" in told
+    assert "建议" not in told
+    assert said(house, zhang_wei) is None
+
+
+def test_after_a_guess_another_command_goes_on_as_if_nothing_had_been_asked(house, zhang_wei):
+    zhang_wei.says("签 道")
+    assert "请说明请假原因" in zhang_wei.says("请假")
+    zhang_wei.says("取消")
+    zhang_wei.says("签 道")
+    zhang_wei.says("我的")
+    assert said(house, zhang_wei) is None
+
+
+def test_a_guess_is_not_confirmed_half_an_hour_later(house, zhang_wei):
+    zhang_wei.says("请 价")
+    house.now("2026-11-27T09:31")
+    assert "请假原因" not in zhang_wei.says("1")
+
+
 def test_what_was_said_is_not_readable_in_the_file(house, wang_fang):
     wang_fang.says("绑定")
     wang_fang.says("没有")

@@ -253,6 +253,16 @@ def test_a_case_is_withdrawn(chat: Chat) -> None:
     assert "没有等待接单的咨询" in chat.says(CHEN, "待办")
 
 
+def test_which_case_to_withdraw_is_chosen_by_its_number_in_the_list(chat: Chat) -> None:
+    first, second = chat.asks(), chat.asks()
+    asked = chat.says(CITIZEN, "撤回")
+    assert f"1 撤回 {second}" in asked
+    assert f"2 撤回 {first}" in asked
+    assert chat.says(CITIZEN, "取消") == "已取消撤回，什么也没有提交。"
+    assert f"{second} 已撤回" in chat.says(CITIZEN, "撤回", "1")
+    assert f"{first} 已撤回" in chat.says(CITIZEN, "撤回", first)
+
+
 # --- the lawyer ----------------------------------------------------------------------------------------------
 
 
@@ -285,8 +295,21 @@ def test_a_bare_take_with_several_waiting_lists_them(chat: Chat) -> None:
     assert chat.says(CHEN, "接单") == "现在没有等待接单的咨询。"
     chat.asks()
     chat.asks()
-    assert chat.says(CHEN, "接单").startswith("等待接单 2 件")
+    assert chat.says(CHEN, "接单").startswith("哪一件？\n等待接单 2 件")
     assert "已接单：ZX261127-0002" in chat.says(CHEN, "接单 ０００２")
+
+
+def test_which_case_is_answered_is_chosen_by_its_own_number(chat: Chat) -> None:
+    for openid in (CITIZEN, STRANGER):
+        number = chat.asks(openid=openid)
+        chat.says(CHEN, f"接单 {number}")
+    assert chat.says(CHEN, "答复").startswith("哪一件？\n我在办的 2 件")
+    assert "请点编号" in chat.says(CHEN, "第二件")
+    assert chat.says(CHEN, "2").startswith(f"答复 {number}")
+    assert chat.says(CHEN, "先投诉").startswith(f"已答复 {number}")
+    assert f"{number} 转给谁" in chat.says(CHEN, "转", "2")
+    chat.says(CHEN, "取消")
+    assert chat.says(CHEN, "结案", "2") == f"已结案：{number}。已请咨询人评价。"
 
 
 def test_who_was_slower_is_told_who_has_it(chat: Chat) -> None:

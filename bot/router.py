@@ -145,7 +145,8 @@ class Router:
     def shares(self, message: Message, talk: Talk | None) -> bool:
         """Whether this message goes to a handler that answers many at once."""
         route, rest = self._command(message)
-        return route is not None and route.is_shared and not (rest and talk)
+        is_alone = talk is not None and (bool(rest) or talk.flow == SUGGESTION)
+        return route is not None and route.is_shared and not is_alone
 
     def answer(self, turn: Turn) -> Talking:
         """Answer a turn. A generator: what it yields is asked together with others."""

@@ -13,18 +13,13 @@ from handlers import wording
 from handlers.access import for_members, for_posts
 from handlers.context import house
 from models import Post, Role
-from services.membership import binding, claims, people
+from services.membership import binding, claims, people, roll
 from services.sending import preferences
 from services.sending.outbox import Recipient
 
-LONGEST_NAME = 30
-
 
 def _read_name(_turn: Turn, text: str, _said: Said) -> str:
-    name = text.strip()
-    if not 1 < len(name) <= LONGEST_NAME:
-        raise Misunderstood("请回复身份证上的姓名。")
-    return name
+    return roll.read_name(text)
 
 
 def _read_code(_turn: Turn, text: str, _said: Said) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
-from bot.conversation import Flow, Said, free_text
+from bot.conversation import Flow, Question, Said, free_text
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Talking, Turn
@@ -56,6 +57,7 @@ def begin_leave(turn: Turn) -> Reply:
     coming = gatherings.next_for(turn.session, person_of(turn), turn.at)
     if coming is None:
         return "近期没有安排活动，不用请假。"
+    leave.may_ask(turn.session, person_of(turn), coming, turn.at)
     start = f"请假：{_when(coming)} {coming.purpose.label}（{coming.branch.name}）。\n"
     if turn.rest:
         return ask_leave(turn, {"gathering": str(coming.id), "reason": turn.rest[:LONGEST_REASON]})
@@ -115,13 +117,45 @@ def undo(turn: Turn, posts: list[Post]) -> Reply:
 def move(turn: Turn, said: Said) -> Reply:
     gathering = _led(turn, int(said["gathering"]))
     on = date.fromisoformat(said["on"])
-    day = house(turn).settings.study_day
-    opens, closes = rhythm.window(on, day.check_in_from, day.check_in_until)
+    opens, closes = _window(turn, on)
     gatherings.reschedule(turn.session, gathering, on, opens, closes, said["why"], turn.at, by=person_of(turn))
     return f"已改到 {say_date(on)} {say_window(opens, closes)}，通知和签到时间随之改变。"
 
 
-moving = topic.flow(Flow("改期", (free_text("why", "改期的原因是什么？", LONGEST_REASON),), move))
+def _ask_day(turn: Turn, said: Said) -> str:
+    gathering = gatherings.get(turn.session, int(said["gathering"]))
+    # Never the day that it already has: whoever taps the example means something.
+    example = gathering.held_on + (
+        timedelta(days=1) if gathering.held_on <= gathering.period_on else -timedelta(days=1)
+    )
+    return f"下次活动：{_when(gathering)} {gathering.purpose.label}。要改到哪天？例如回复：{example:%m-%d}"
+
+
+def _read_day(turn: Turn, text: str, said: Said) -> str:
+    on = _day(text, beijing_date(turn.at))
+    gathering = gatherings.get(turn.session, int(said["gathering"]))
+    try:
+        gatherings.may_move(gathering, on, _window(turn, on)[0], turn.at)
+    except RuleBroken as refused:
+        raise Misunderstood(str(refused)) from refused
+    return on.isoformat()
+
+
+def _ask_why(turn: Turn, said: Said) -> str:
+    gathering, on = gatherings.get(turn.session, int(said["gathering"])), date.fromisoformat(said["on"])
+    return f"把 {_when(gathering)} 的{gathering.purpose.label}改到 {say_date(on)}。\n改期的原因是什么？"
+
+
+moving = topic.flow(
+    Flow(
+        "改期",
+        (
+            Question("on", _ask_day, _read_day),
+            replace(free_text("why", "", LONGEST_REASON), ask=_ask_why),
+        ),
+        move,
+    )
+)
 
 
 @topic.text("改期", help="改期 — 本支部下次活动换一天（改期 11-26）", group="书记")
@@ -130,15 +164,10 @@ def reschedule(turn: Turn, posts: list[Post]) -> Reply:
     coming = next((g for post in posts if (g := _next(turn, post))), None)
     if coming is None:
         return "近期没有可以改期的活动。"
-    if not turn.rest:
-        return f"下次活动：{_when(coming)} {coming.purpose.label}。要改到哪天？例如回复：改期 {coming.held_on:%m-%d}"
-    on = _day(turn.rest, beijing_date(turn.at))
-    opens, _closes = rhythm.window(
-        on, house(turn).settings.study_day.check_in_from, house(turn).settings.study_day.check_in_until
-    )
-    gatherings.may_move(coming, on, opens, turn.at)
-    start = f"把 {_when(coming)} 的{coming.purpose.label}改到 {say_date(on)}。\n"
-    return start + (turn.begin(moving, gathering=str(coming.id), on=on.isoformat()) or "")
+    known = {"gathering": str(coming.id)}
+    if turn.rest:
+        known["on"] = _read_day(turn, turn.rest, known)
+    return turn.begin(moving, **known)
 
 
 @topic.text("主题", "定主题", help="主题 — 写下次活动的主题（主题 学习党章）", group="书记")
@@ -190,6 +219,11 @@ def _nothing_open(turn: Turn, me: int) -> Reply:
         else ""
     )
     return f"{start}下次：{when} {coming.purpose.label}{why}"
+
+
+def _window(turn: Turn, on: date) -> tuple[datetime, datetime]:
+    day = house(turn).settings.study_day
+    return rhythm.window(on, day.check_in_from, day.check_in_until)
 
 
 def _when(gathering: Gathering) -> str:

@@ -208,6 +208,14 @@ def test_what_is_no_mobile_number_is_asked_again(house, stranger, number):
     assert stranger.says("199-0000-1234").startswith(SUBMITTED)
 
 
+@pytest.mark.parametrize("name", ["周杰😀", "周杰1", "周，杰"])
+def test_a_name_with_what_stands_in_no_name_is_asked_again(house, stranger, name):
+    stranger.says("绑定")
+    stranger.says("没有")
+    assert "姓名只用文字" in stranger.says(name)
+    assert "手机号" in stranger.says(NAME)
+
+
 def test_another_branchs_secretary_cannot_decide(house, stranger, other_secretary):
     claim(stranger)
     number = number_of(house)

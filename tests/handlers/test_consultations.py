@@ -228,6 +228,15 @@ def test_a_citizen_sees_their_own_cases_and_nobody_elses(chat: Chat) -> None:
     assert chat.says(STRANGER, f"查询 {number}") == NOT_YOURS == chat.says(STRANGER, "查询 ZX261127-0099")
 
 
+def test_a_bare_number_is_followed_by_its_citizen_and_read_by_its_lawyer(chat: Chat) -> None:
+    number = chat.asks()
+    assert chat.says(CITIZEN, number) == chat.says(CITIZEN, f"查询 {number}")
+    assert chat.says(CITIZEN, number.lower()).startswith(f"{number} 等待接单")
+    assert chat.says(STRANGER, number) == NOT_YOURS
+    assert "我的工资被拖欠三个月了" in chat.says(CHEN, number)
+    assert chat.says(WU, number) == "没有这件咨询，或不在您的办理范围。"
+
+
 def test_the_list_shows_the_newest_five(chat: Chat) -> None:
     numbers = [chat.asks() for _ in range(6)]
     listed = chat.says(CITIZEN, "查询")

@@ -114,7 +114,7 @@ class Flow:
         turn.keep(Talk(self.name, {**talk.said, HELD: text}, turn.at))
         return (
             f"您正在办“{self.name}”，还没有结束。刚才这句话：\n{tap('1 当作回答', '1')}\n"
-            f"{tap(f'2 去办【{command}】', '2')}\n{tap('取消')} {self.name}"
+            f"{tap(f'2 去办【{command}】', '2')}\n{tap(f'取消{self.name}', '取消')}"
         )
 
     def resume(self, turn: Turn) -> Reply:

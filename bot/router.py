@@ -8,7 +8,7 @@ from inspect import isgeneratorfunction
 from typing import Any, TypeVar
 
 from bot import words
-from bot.conversation import EXPIRES_AFTER, HELD, OFFERED, STEERING, Flow
+from bot.conversation import CONTINUE, EXPIRES_AFTER, HELD, OFFERED, STEERING, Flow
 from bot.messages import Message
 from bot.replies import Reply, tap
 from bot.turn import Handler, Talk, Talking, Turn
@@ -194,7 +194,7 @@ class Router:
         ):
             return (yield from self._run(route, turn, rest))
         text = turn.message.content
-        if flow.is_meant(turn, text) or not _is_command(route, text, rest) or not route.is_for(turn):
+        if flow.is_meant(turn, text) or not words.is_command(route.name, text, rest) or not route.is_for(turn):
             return (yield from self._in_conversation(turn, talk))
         if words.is_figures(rest):
             return (yield from self._run(route, turn, rest))
@@ -253,7 +253,7 @@ class Router:
         if turn.at - talk.updated_at <= EXPIRES_AFTER:
             if held is not None and words.key(said) == "2":
                 return (yield from self._release(turn, held))
-            return flow.hear(turn, held if held is not None and words.is_yes(said) else said)
+            return flow.hear(turn, held if held is not None and words.key(said) in {"1", *CONTINUE} else said)
         return (yield from self._with_draft(turn, flow, talk))
 
     def _release(self, turn: Turn, held: str) -> Talking:
@@ -297,13 +297,6 @@ class Router:
         """The routes that 帮助 lists: everybody's by number, then each group's in order."""
         listed = [r for r in self.routes if r.help]
         return sorted(listed, key=lambda r: (r.group, r.number is None, r.number or 0))
-
-
-def _is_command(route: Route, text: str, rest: str) -> bool:
-    """Whether a text looks like this command and not like a sentence: “我 病了” and “签到App坏了” do not."""
-    head = words.key(words.tidy(text).removesuffix(rest))
-    is_everyday = len(head) == 1 and head != route.name
-    return not is_everyday and (words.is_figures(rest) or not words.is_glued(text, rest) or rest[0].isdigit())
 
 
 def _put(table: dict[str, T], key: str, value: T) -> None:

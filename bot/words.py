@@ -47,10 +47,13 @@ def is_figures(text: str) -> bool:
     return _FIGURES.match(tidy(text)) is not None
 
 
-def is_glued(text: str, rest: str) -> bool:
-    """Whether what follows the command stands behind it without a space or a mark: “签到App坏了”."""
+def is_command(name: str, text: str, rest: str) -> bool:
+    """Whether a text looks like a command with something behind it and not like a sentence, as “我 病了” and
+    “签到App坏了” do: one-letter aliases are everyday words, and only figures may be glued."""
     before = tidy(text).removesuffix(rest)
-    return before[-1:].isalnum()
+    is_everyday = len(key(before)) == 1 and key(before) != key(name)
+    is_parted = not before[-1:].isalnum() or rest[0].isdigit() or is_figures(rest)
+    return is_parted and not is_everyday
 
 
 def is_yes(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 
 from bot import words as spelling
 from bot.conversation import STEERING, Flow, Question, Said, choice, confirmation, free_text, pick
@@ -95,6 +96,19 @@ def _ask_county(turn: Turn, _said: Said) -> str:
     return "\n".join(["事情发生在（或您住在）哪个县（市）区？", *rows])
 
 
+def _telling(question: str) -> Question:
+    """A question for somebody's own words; a bare case number is none."""
+    asked = free_text("words", question, LONGEST_WORDS)
+
+    def read(turn: Turn, text: str, said: Said) -> str:
+        number, rest = read_whole_number(text)
+        if number is not None and not rest:
+            raise Misunderstood(f"这是编号，没有当作内容。要看办到哪步，请回复 {tap(f'查询 {text.strip()}')}。")
+        return asked.read(turn, text, said)
+
+    return replace(asked, read=read)
+
+
 topic = Router()
 
 
@@ -122,7 +136,7 @@ asking = topic.flow(
             Question("county", _ask_county, _read_county),
             choice("urgency", "有多急？", _options(Urgency), when=_calm),
             choice("wish", "您最希望得到哪种帮助？", _options(Wish), when=_calm),
-            free_text("words", f"最后，请用自己的话说说情况（{LONGEST_WORDS} 字以内）。\n{PURPOSE}", LONGEST_WORDS),
+            _telling(f"最后，请用自己的话说说情况（{LONGEST_WORDS} 字以内）。\n{PURPOSE}"),
         ),
         submit,
     )
@@ -171,9 +185,7 @@ def add(turn: Turn, said: Said) -> Reply:
     return numbers_first(danger.found(said["words"]), f"已补充到 {case.number}，{told}")
 
 
-adding = topic.flow(
-    Flow("补充", (free_text("words", f"请写要补充的内容（{LONGEST_WORDS} 字以内）。", LONGEST_WORDS),), add)
-)
+adding = topic.flow(Flow("补充", (_telling(f"请写要补充的内容（{LONGEST_WORDS} 字以内）。"),), add))
 
 
 @topic.text("补充", "补充情况", help="补充 — 给在办的咨询补充内容")

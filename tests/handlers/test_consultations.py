@@ -237,6 +237,13 @@ def test_a_bare_number_is_followed_by_its_citizen_and_read_by_its_lawyer(chat: C
     assert chat.says(WU, number) == "没有这件咨询，或不在您的办理范围。"
 
 
+@pytest.mark.parametrize("start", [("咨询", "1", "金水", "1", "1"), ("补充",)])
+def test_a_bare_number_is_nobodys_story(chat: Chat, start: tuple[str, ...]) -> None:
+    number = chat.asks()
+    assert f"查询 {number}" in chat.says(CITIZEN, *start, number)
+    assert len(said(chat, Step.ASKED)) + len(said(chat, Step.ADDED)) == 1
+
+
 def test_the_list_shows_the_newest_five(chat: Chat) -> None:
     numbers = [chat.asks() for _ in range(6)]
     listed = chat.says(CITIZEN, "查询")

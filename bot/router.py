@@ -198,6 +198,7 @@ class Router:
             return (yield from self._in_conversation(turn, talk))
         if words.is_figures(rest):
             return (yield from self._run(route, turn, rest))
+        turn.route = flow.name
         return flow.hold(turn, text, route.name)
 
     def _command(self, message: Message) -> tuple[Route | None, str]:

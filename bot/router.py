@@ -8,7 +8,7 @@ from inspect import isgeneratorfunction
 from typing import Any, TypeVar
 
 from bot import words
-from bot.conversation import CONTINUE, EXPIRES_AFTER, HELD, OFFERED, STEERING, Flow
+from bot.conversation import CANCEL, CONTINUE, EXPIRES_AFTER, HELD, OFFERED, STEERING, Flow
 from bot.messages import Message
 from bot.replies import Reply, tap
 from bot.turn import Handler, Talk, Talking, Turn
@@ -252,18 +252,22 @@ class Router:
             talk = Talk(talk.flow, {k: v for k, v in talk.said.items() if k != HELD}, talk.updated_at)
             turn.keep(talk)
         if turn.at - talk.updated_at <= EXPIRES_AFTER:
-            if held is not None and words.key(said) == "2":
-                return (yield from self._release(turn, held))
-            return flow.hear(turn, held if held is not None and words.key(said) in {"1", *CONTINUE} else said)
+            return flow.hear(turn, said) if held is None else (yield from self._decided(turn, flow, said, held))
         return (yield from self._with_draft(turn, flow, talk))
 
-    def _release(self, turn: Turn, held: str) -> Talking:
-        """Do what was held back as the command that it was."""
+    def _decided(self, turn: Turn, flow: Flow, said: str, held: str) -> Talking:
+        """What becomes of a text that was held back: an answer, a command, asked about again, or dropped for
+        another answer. A mere “好的” could be either and must not be sent to anybody."""
+        word = words.key(said)
+        if word in {"1", *CONTINUE}:
+            return flow.hear(turn, held)
+        if word in CANCEL or not (words.is_yes(said) or words.is_no(said)):
+            return flow.hear(turn, said)
         turn.says(held)
         route, rest = self._command(turn.message)
         if route is None:
-            return (yield from self._fresh(turn))
-        return (yield from self._run(route, turn, rest))
+            return flow.hear(turn, held)
+        return (yield from self._run(route, turn, rest)) if word == "2" else flow.hold(turn, held, route.name)
 
     def _with_draft(self, turn: Turn, flow: Flow, talk: Talk) -> Talking:
         said = turn.message.content

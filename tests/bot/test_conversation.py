@@ -203,6 +203,15 @@ def test_what_was_held_back_is_forgotten_when_something_else_is_said(house, zhan
         assert session.scalar(sa.select(Attendance.reason)) == "出差"
 
 
+@pytest.mark.parametrize("word", ["好的", "是", "不是", "0"])
+def test_a_word_that_does_not_decide_is_asked_about_again(house, zhang_wei, word):
+    zhang_wei.says("请假")
+    zhang_wei.says("补充 还有一份合同")
+    assert "2 去办【补充】" in plain(zhang_wei.says(word))
+    assert count(house, Attendance) == 0
+    assert "您没有在办的咨询" in zhang_wei.says("2")
+
+
 def test_a_command_with_a_number_in_the_middle_is_obeyed(house, zhang_wei):
     """A reason is asked for, and “签到 1” is none."""
     zhang_wei.says("请假")

@@ -7,7 +7,7 @@ process or a lost reply changes nothing (F013, F014).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bot import words
@@ -23,13 +23,15 @@ EXPIRES_AFTER = timedelta(minutes=30)
 FORGOTTEN_AFTER = timedelta(days=7)
 
 CANCEL = frozenset({"取消", "退出", "算了"})
-BACK = frozenset({"返回", "上一步"})
+BACK = frozenset({"返回", "返回上一题", "返回上一步", "上一题", "上一步"})
 AGAIN = frozenset({"重来", "重新开始"})
 CONTINUE = frozenset({"继续"})
 STEERING = CANCEL | BACK | AGAIN | CONTINUE
 
 HINT = f"（{tap('取消')}｜{tap('返回')}上一题｜{tap('重来')}）"
 OFFERED = "_offered"
+#: A text that may be an answer or a command, until its author has said which.
+HELD = "_held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,22 @@ class Flow:
             # All of this turn is dropped: the talk stands where it stood before this answer, and that is said.
             raise type(error)(f"{error}\n还在办“{self.name}”，可以换个回答。{HINT}") from error
 
+    def is_meant(self, _turn: Turn, _text: str) -> bool:
+        """Whether a text must be heard at once, even if it may be a command."""
+        return False
+
+    def hold(self, turn: Turn, text: str, command: str) -> Reply:
+        """Ask whether a text is an answer or a command. Nothing is done until that is said."""
+        talk = _talk_of(turn)
+        turn.keep(Talk(self.name, {**talk.said, HELD: text}, turn.at))
+        return (
+            f"您正在办“{self.name}”，还没有结束。刚才这句话：\n{tap('1 当作回答', '1')}\n"
+            f"{tap(f'2 去办【{command}】', '2')}\n{tap(f'取消{self.name}', '取消')}"
+        )
+
     def resume(self, turn: Turn) -> Reply:
         """Take a draft up again where it was left."""
-        said = {k: v for k, v in _talk_of(turn).said.items() if k != OFFERED}
+        said = {k: v for k, v in _talk_of(turn).said.items() if k not in {OFFERED, HELD}}
         turn.keep(Talk(self.name, said, turn.at))
         return f"继续{self.name}。\n{self.proceed(turn)}"
 
@@ -140,6 +155,19 @@ def choice(name: str, question: str, options: Iterable[tuple[str, str]], **more:
         return pick(text, listed)
 
     return Question(name, ask, read, **more)  # type: ignore[arg-type]
+
+
+def confirmation(name: str, question: str, act: str, yes: str, no: str) -> Question:
+    """Whether an act is really meant: kept as “yes” or “no”. A yes, a no, or the act's own name is understood."""
+    options = [("yes", yes), ("no", no)]
+
+    def read(_turn: Turn, text: str, _said: Said) -> str:
+        said = words.key(text)
+        if words.is_yes(text) or said in {"确定", f"确定{act}", f"确认{act}", act}:
+            return "yes"
+        return "no" if words.is_no(text) or said == f"不{act}" else pick(text, options)
+
+    return replace(choice(name, question, options), read=read)
 
 
 def pick(text: str, options: list[tuple[str, str]]) -> str:

@@ -8,7 +8,7 @@ from inspect import isgeneratorfunction
 from typing import Any, TypeVar
 
 from bot import words
-from bot.conversation import EXPIRES_AFTER, OFFERED, STEERING, Flow
+from bot.conversation import CANCEL, CONTINUE, EXPIRES_AFTER, HELD, OFFERED, STEERING, Flow
 from bot.messages import Message
 from bot.replies import Reply, tap
 from bot.turn import Handler, Talk, Talking, Turn
@@ -41,6 +41,11 @@ class Route:
     def is_shared(self) -> bool:
         """Whether the handler asks its questions together with all who speak at the same moment."""
         return isgeneratorfunction(self.handler)
+
+    def is_for(self, turn: Turn) -> bool:
+        """Whether its handler would let this person in; a handler without a guard lets in everybody."""
+        admits: Callable[[Turn], bool] | None = getattr(self.handler, "admits", None)
+        return admits is None or admits(turn)
 
 
 class Router:
@@ -140,7 +145,8 @@ class Router:
     def shares(self, message: Message, talk: Talk | None) -> bool:
         """Whether this message goes to a handler that answers many at once."""
         route, rest = self._command(message)
-        return route is not None and route.is_shared and not (rest and talk)
+        is_alone = talk is not None and (bool(rest) or talk.flow == SUGGESTION)
+        return route is not None and route.is_shared and not is_alone
 
     def answer(self, turn: Turn) -> Talking:
         """Answer a turn. A generator: what it yields is asked together with others."""
@@ -152,6 +158,9 @@ class Router:
 
     def _respond(self, turn: Turn) -> Talking:
         route, rest = self._command(turn.message)
+        if route is not None and turn.talk is not None and turn.talk.flow == SUGGESTION:
+            # A guess that something else is said to has never been made.
+            turn.keep(None)
         if route is not None and rest and turn.talk is not None:
             return (yield from self._between(turn, turn.talk, route, rest))
         if route is not None:
@@ -171,8 +180,8 @@ class Router:
         return (yield from self._run(route, turn, rest))
 
     def _between(self, turn: Turn, talk: Talk, route: Route, rest: str) -> Talking:
-        """A command with more behind it, in the middle of a talk: “我 被打了” answers the question, “查询 ZX01”
-        does not. The talk hears it first; what it cannot take is a command after all."""
+        """A command with more behind it, in the middle of a talk. What is no answer is a command; what could be
+        both is obeyed if only figures follow (“查询 ZX01”), and asked about otherwise (“代签 石琪”)."""
         flow = self.flows.get(talk.flow)
         question = flow.next_question(talk.said) if flow else None
         # The same command again starts anew.
@@ -184,7 +193,13 @@ class Router:
             or not question.takes(turn, turn.message.content, talk.said)
         ):
             return (yield from self._run(route, turn, rest))
-        return (yield from self._in_conversation(turn, talk))
+        text = turn.message.content
+        if flow.is_meant(turn, text) or not words.is_command(route.name, text, rest) or not route.is_for(turn):
+            return (yield from self._in_conversation(turn, talk))
+        if words.is_figures(rest):
+            return (yield from self._run(route, turn, rest))
+        turn.route = flow.name
+        return flow.hold(turn, text, route.name)
 
     def _command(self, message: Message) -> tuple[Route | None, str]:
         if message.event == "click":
@@ -223,7 +238,8 @@ class Router:
         if talk.flow == SUGGESTION:
             turn.keep(None)
             route = self._words.get(talk.said["command"])
-            if route is not None and words.is_yes(said):
+            is_live = turn.at - talk.updated_at <= EXPIRES_AFTER
+            if route is not None and is_live and words.is_yes(said):
                 return (yield from self._run(route, turn))
             return (yield from self._fresh(turn))
         flow = self.flows.get(talk.flow)
@@ -231,9 +247,27 @@ class Router:
             turn.keep(None)
             return (yield from self._fresh(turn))
         turn.route = flow.name
+        held = talk.said.get(HELD)
+        if held is not None:
+            talk = Talk(talk.flow, {k: v for k, v in talk.said.items() if k != HELD}, talk.updated_at)
+            turn.keep(talk)
         if turn.at - talk.updated_at <= EXPIRES_AFTER:
-            return flow.hear(turn, said)
+            return flow.hear(turn, said) if held is None else (yield from self._decided(turn, flow, said, held))
         return (yield from self._with_draft(turn, flow, talk))
+
+    def _decided(self, turn: Turn, flow: Flow, said: str, held: str) -> Talking:
+        """What becomes of a text that was held back: an answer, a command, asked about again, or dropped for
+        another answer. A mere “好的” could be either and must not be sent to anybody."""
+        word = words.key(said)
+        if word in {"1", *CONTINUE}:
+            return flow.hear(turn, held)
+        if word in CANCEL or not (words.is_yes(said) or words.is_no(said)):
+            return flow.hear(turn, said)
+        turn.says(held)
+        route, rest = self._command(turn.message)
+        if route is None:
+            return flow.hear(turn, held)
+        return (yield from self._run(route, turn, rest)) if word == "2" else flow.hold(turn, held, route.name)
 
     def _with_draft(self, turn: Turn, flow: Flow, talk: Talk) -> Talking:
         said = turn.message.content

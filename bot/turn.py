@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,10 @@ class Turn:
 
     def handled_by(self, router: Router) -> None:
         self._router = router
+
+    def says(self, text: str) -> None:
+        """From now on this text is what was said: one that was put aside for a question."""
+        self.message = replace(self.message, content=text)
 
     def begin(self, flow: Flow, **said: str) -> Reply:
         """Start a conversation, with what is known already, and ask its first question."""

@@ -13,6 +13,8 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _ENDING = " 。．.！!？?~～、，,;；:：…"
 _YES = frozenset({"1", "是", "是的", "对", "对的", "好", "好的", "嗯", "确认", "继续", "y", "yes", "ok"})
 _NO = frozenset({"0", "2", "否", "不", "不是", "不用", "不要", "取消", "放弃", "n", "no"})
+#: A number, a date, a code with a number in it; nothing else behind it, unless the code is unmistakable.
+_FIGURES = re.compile(r"(?:[a-z]{0,2}[\s\-–—年月日号./]*\d+[\s\-–—年月日号./]*)+$|[a-z]{2}\d{6}", re.IGNORECASE)
 
 # Longer words are sentences, and a sentence is not a misspelt command.
 MAX_COMMAND = 8
@@ -33,11 +35,25 @@ def split(text: str) -> list[tuple[str, str]]:
     """Every way to read a text as a command and what follows it: “查询 ZX01”, “查询：ZX01”, “查询ZX01”."""
     clean = tidy(text)
     ways = []
-    for mark in (r"[\s:：,，]+", r"(?<=[^\x00-\x7f])(?=[A-Za-z0-9])"):
+    for mark in (r"[\s:：,，]+", r"(?<=[^\x00-\x7f])[^\w\s]*(?=[A-Za-z0-9])"):
         parts = re.split(mark, clean, maxsplit=1)
         if len(parts) == 2 and all(parts):
             ways.append((key(parts[0]), parts[1].strip()))
     return ways
+
+
+def is_figures(text: str) -> bool:
+    """Whether a text is a number, a date or a code, or begins with a code that cannot be a word."""
+    return _FIGURES.match(tidy(text)) is not None
+
+
+def is_command(name: str, text: str, rest: str) -> bool:
+    """Whether a text looks like a command with something behind it and not like a sentence, as “我 病了” and
+    “签到App坏了” do: one-letter aliases are everyday words, and only figures may be glued."""
+    before = tidy(text).removesuffix(rest)
+    is_everyday = len(key(before)) == 1 and key(before) != key(name)
+    is_parted = not before[-1:].isalnum() or rest[0].isdigit() or is_figures(rest)
+    return is_parted and not is_everyday
 
 
 def is_yes(text: str) -> bool:

@@ -52,9 +52,9 @@ def _period(text: str) -> tuple[int, int | None]:
 
 @click.command(short_help="聊天里能说什么 · what can be said in the chat")
 def commands() -> None:
-    """打印聊天里的全部命令，与“帮助”同一张表。
+    """打印聊天里的全部命令：先是“帮助”里的，再是不在“帮助”里的。
 
-    Print every chat command; the same table as 帮助.
+    Print every chat command: those that 帮助 lists, then those that other replies lead to.
     """
     parts = made.parts(must_be_current=False)
     for route in parts.router.help():
@@ -63,6 +63,10 @@ def commands() -> None:
         more = "；".join(x for x in (aliases and f"也可说：{aliases}", route.menu and f"菜单：{route.menu}") if x)
         group = f"【{route.group}】" if route.group else ""
         click.echo(f"{number:>2} {group}{route.help}{f'（{more}）' if more else ''}")
+    click.echo("\n不在“帮助”里、由别的答复带出来的：")
+    for route in parts.router.routes:
+        if not route.help:
+            click.echo(f"   {'、'.join(route.words)}")
 
 
 @click.command(short_help="按某一刻办理到期事项 · decide what is due at an instant")

@@ -28,13 +28,13 @@ def for_members(handler: Handler) -> Handler:
                 return wording.NOT_BOUND
             return (yield from cast(Talking, handler(turn)))
 
-        return talking
+        return _admitting(talking, _is_bound)
 
     @wraps(handler)
     def plain(turn: Turn) -> Reply | Talking:
         return wording.NOT_BOUND if turn.person_id is None else handler(turn)
 
-    return plain
+    return _admitting(plain, _is_bound)
 
 
 def for_posts(*roles: Role) -> Callable[[PostHandler], Handler]:
@@ -45,14 +45,20 @@ def for_posts(*roles: Role) -> Callable[[PostHandler], Handler]:
         def guarded(turn: Turn) -> Reply:
             if turn.person_id is None:
                 return wording.NOT_BOUND
-            held = [p for p in people.posts(turn.session, turn.person_id, beijing_date(turn.at)) if p.role in roles]
+            held = _held(turn, roles)
             if not held:
                 return wording.not_for_you(roles)
             return handler(turn, held)
 
-        return guarded
+        return _admitting(guarded, lambda turn: bool(_held(turn, roles)))
 
     return guard
+
+
+def admits(handler: Handler, turn: Turn) -> bool:
+    """Whether a guarded handler would let this person in."""
+    test: Callable[[Turn], bool] = handler.admits  # type: ignore[attr-defined]
+    return test(turn)
 
 
 def person_of(turn: Turn) -> int:
@@ -60,3 +66,17 @@ def person_of(turn: Turn) -> int:
     if turn.person_id is None:
         raise RuntimeError("for_members guards this handler")
     return turn.person_id
+
+
+def _held(turn: Turn, roles: tuple[Role, ...]) -> list[Post]:
+    return [p for p in people.posts(turn.session, turn.person_id, beijing_date(turn.at)) if p.role in roles]
+
+
+def _is_bound(turn: Turn) -> bool:
+    return turn.person_id is not None
+
+
+def _admitting(handler: Handler, test: Callable[[Turn], bool]) -> Handler:
+    """The handler, with its guard's test written on it, so that the router can ask beforehand."""
+    handler.admits = test  # type: ignore[attr-defined]
+    return handler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import words
-from bot.conversation import Flow, Question, Said
+from bot.conversation import Flow, Question, Said, confirmation
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Turn
@@ -13,18 +13,13 @@ from handlers import wording
 from handlers.access import for_members, for_posts
 from handlers.context import house
 from models import Post, Role
-from services.membership import binding, claims, meant, people
+from services.membership import binding, claims, meant, people, roll
 from services.sending import preferences
 from services.sending.outbox import Recipient
 
-LONGEST_NAME = 30
-
 
 def _read_name(_turn: Turn, text: str, _said: Said) -> str:
-    name = text.strip()
-    if not 1 < len(name) <= LONGEST_NAME:
-        raise Misunderstood("请回复身份证上的姓名。")
-    return name
+    return roll.read_name(text)
 
 
 def _read_code(_turn: Turn, text: str, _said: Said) -> str:
@@ -44,11 +39,14 @@ topic = Router()
 
 
 def bind_by_code(turn: Turn, code: str) -> Reply:
+    """Bind, or ask again: who mistyped a code goes on from there, as often as an hour allows. Raises RuleBroken."""
+    binding.limit_guesses(turn.session, turn.openid, turn.at)
     try:
         person = binding.bind_by_code(turn.session, house(turn).vault, turn.openid, code, turn.at)
     except RuleBroken as wrong:
         binding.note_wrong_code(turn.session, turn.openid, turn.at)
-        return str(wrong)
+        return f"{wrong}\n{turn.begin(flow)}"
+    turn.keep(None)
     place = f"{_branches(turn, person.id)}{_declined(turn, person.id)}"
     return f"绑定成功：{person.name}。\n{place}\n现在可以 {tap('签到')}、{tap('请假')}、查 {tap('我的')}。"
 
@@ -84,18 +82,38 @@ def bind(turn: Turn) -> Reply:
         name = people.get(turn.session, turn.person_id).name
         return f"这个微信已绑定：{name}。\n{_branches(turn, turn.person_id)}\n不是您？回复 {tap('解绑')}。"
     if turn.rest:
-        turn.keep(None)
         return bind_by_code(turn, turn.rest)
     return turn.begin(flow)
+
+
+def leave(turn: Turn, said: Said) -> Reply:
+    if said["sure"] != "yes":
+        return "没有解绑。"
+    binding.unbind(turn.session, turn.openid, turn.at)
+    return f"已解绑，您的签到等记录仍保留在组织名册里。要重新绑定请回复 {tap('绑定')}。"
+
+
+leaving = topic.flow(
+    Flow(
+        "解绑",
+        (
+            confirmation(
+                "sure",
+                "解绑后要重新绑定才能签到、请假。确定要解绑吗？",
+                "解绑",
+                "确定解绑",
+                "先不解绑",
+            ),
+        ),
+        leave,
+    )
+)
 
 
 @topic.text("解绑", help="解绑 — 解除绑定，记录保留")
 @for_members
 def unbind(turn: Turn) -> Reply:
-    if words.key(turn.rest) not in {"确定", "确认"}:
-        return f"解绑后要重新绑定才能签到、请假。确定要解绑吗？{tap('确定解绑', '解绑 确定')}"
-    binding.unbind(turn.session, turn.openid, turn.at)
-    return f"已解绑，您的签到等记录仍保留在组织名册里。要重新绑定请回复 {tap('绑定')}。"
+    return leave(turn, {"sure": "yes"}) if words.key(turn.rest) in {"确定", "确认"} else turn.begin(leaving)
 
 
 @topic.text("同意绑定")

@@ -44,8 +44,18 @@ def progress(turn: Turn, _posts: list[Post]) -> Reply:
 
 @topic.text("立即发送", help="立即发送 — 安静时段里的急事，不等早上", group="办公室")
 @for_posts(*FOLLOWERS)
+def send_now(turn: Turn, posts: list[Post]) -> Reply:
+    draft = previewed(turn)
+    if draft is not None:
+        return (
+            f"【{draft.title}】还在预览，没有确认，先回复确认码 {tap(draft.code)}。"
+            f"确认以后若要等到早上才发，再回复“立即发送”。"
+        )
+    return _hurry(turn, posts)
+
+
 @with_report
-def send_now(turn: Turn, row: Broadcast) -> str:
+def _hurry(turn: Turn, row: Broadcast) -> str:
     hurried = broadcasts.send_now(turn.session, row, turn.at, by=person_of(turn))
     return f"{hurried} 人改为立即发送，已留痕。" if hurried else "没有推迟到早上的。"
 
@@ -130,6 +140,13 @@ def _submitted(turn: Turn, number: str) -> Broadcast:
     if row.state is BroadcastState.DRAFT:
         raise NotFound("没有这条群发。")
     return row
+
+
+def previewed(turn: Turn) -> Broadcast | None:
+    """One's own draft that waits for its code, as long as it may be confirmed."""
+    rows = broadcasts.latest_of(turn.session, person_of(turn), 1)
+    is_fresh = bool(rows) and turn.at - rows[0].written_at <= broadcasts.CONFIRM_WITHIN
+    return rows[0] if is_fresh and rows[0].state is BroadcastState.DRAFT else None
 
 
 def latest(turn: Turn, number: str = "") -> Broadcast:

@@ -8,13 +8,13 @@ from bot import words
 from bot.conversation import Flow, Question, Said, choice, pick
 from bot.replies import Reply, tap
 from bot.router import Router
-from bot.turn import Turn
+from bot.turn import Talk, Turn
 from clock import beijing_date, say_moment
 from config import Template
 from errors import Misunderstood, RuleBroken
 from handlers import template_limits
 from handlers.access import for_posts, person_of
-from handlers.broadcast_report import latest, report
+from handlers.broadcast_report import latest, previewed, report
 from handlers.context import house
 from handlers.own_words import behind
 from handlers.template_limits import Room
@@ -37,6 +37,11 @@ WAYS = [
 ]  # fmt: skip
 
 
+TOPICS = [(topic.value, topic.label) for topic in Topic]
+#: Said in the preview: the topic is asked for before the code.
+SORTING = "sorting"
+
+
 def _needs_place(said: Said) -> bool:
     return _is_free(said) and OWN_COUNTY not in said and said["audience"] not in {"all", "群众"}
 
@@ -47,6 +52,11 @@ def _read_code(turn: Turn, text: str, said: Said) -> str:
     if code != row.code:
         raise Misunderstood("确认码不对，没有发送。")
     return code
+
+
+def _ask_topic(_turn: Turn, _said: Said) -> str:
+    lines = [f"{i} {tap(label, f'类别 {label}')}" for i, (_value, label) in enumerate(TOPICS, 1)]
+    return "\n".join(["通知是哪一类？点一下，或回复前面的数字：", *lines])
 
 
 def _read_words(_turn: Turn, text: str, _said: Said) -> str:
@@ -93,6 +103,8 @@ def read_title(turn: Turn, text: str, said: Said) -> str:
 def preview(turn: Turn, said: Said) -> str:
     means = house(turn).means
     row = _draft(turn, said, means)
+    if said.pop(SORTING, None) and "topic" in said:
+        row.topic = Topic(said.pop("topic"))
     to = broadcasts.audience_of(row)
     seen = broadcasts.look(turn.session, to, row.topic, turn.at, means, corrects=row.corrects_id)
     names = "、".join(seen.sample)
@@ -134,6 +146,7 @@ flow = topic.flow(
                 "title", lambda turn, said: f"标题是什么？（{longest(turn, said).characters} 个字以内）", read_title
             ),
             Question("words", lambda _t, _s: "请写正文。", _read_words),
+            Question("topic", _ask_topic, lambda _t, text, _s: pick(text, TOPICS), when=lambda said: SORTING in said),
             Question("code", preview, _read_code),
         ),
         done,
@@ -173,8 +186,22 @@ def try_out(turn: Turn, _posts: list[Post]) -> Reply:
 @for_posts(*WRITERS)
 def sort(turn: Turn, _posts: list[Post]) -> Reply:
     row = _own_draft(turn)
-    row.topic = Topic(pick(turn.rest, [(topic.value, topic.label) for topic in Topic]))
+    try:
+        row.topic = Topic(pick(turn.rest, TOPICS))
+    except Misunderstood:
+        return _sort_in_talk(turn, row)
+    if turn.talk is not None and SORTING in turn.talk.said:
+        turn.keep(Talk(flow.name, {k: v for k, v in turn.talk.said.items() if k != SORTING}, turn.at))
     return preview(turn, {"broadcast": str(row.id)})
+
+
+def _sort_in_talk(turn: Turn, row: Broadcast) -> Reply:
+    """Ask for the topic; where the preview is still being talked about, a number answers."""
+    talk = turn.talk
+    if talk is None or talk.flow != flow.name or talk.said.get("broadcast") != str(row.id):
+        return _ask_topic(turn, {})
+    turn.keep(Talk(talk.flow, {**talk.said, SORTING: "1"}, turn.at))
+    return flow.proceed(turn)
 
 
 @topic.text("存名单", help="存名单 — 保存一个常用的条件（存名单 名称 条件）", group="办公室")
@@ -193,11 +220,10 @@ def _is_free(said: Said) -> bool:
 
 
 def _own_draft(turn: Turn) -> Broadcast:
-    rows = broadcasts.latest_of(turn.session, person_of(turn), 1)
-    is_fresh = rows and turn.at - rows[0].written_at <= broadcasts.CONFIRM_WITHIN
-    if not is_fresh or rows[0].state is not BroadcastState.DRAFT:
+    row = previewed(turn)
+    if row is None:
         raise RuleBroken(f"现在没有正在预览的群发。先回复 {tap('群发')} 编写。")
-    return rows[0]
+    return row
 
 
 def _only_county(posts: list[Post]) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 
 from bot import words as spelling
-from bot.conversation import STEERING, Flow, Question, Said, choice, free_text, pick
+from bot.conversation import STEERING, Flow, Question, Said, choice, confirmation, free_text, pick
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Talk, Turn
@@ -16,7 +17,7 @@ from handlers.context import house
 from handlers.own_words import behind, page
 from models import CaseState, CaseStep, Consultation, Matter, Step, Urgency, Wish
 from services.consulting import assignment, consultations, danger
-from services.consulting.consultations import LONGEST_WORDS, read_number
+from services.consulting.consultations import LONGEST_WORDS, read_any_number, read_number, read_whole_number
 from services.consulting.danger import Danger
 from services.meetings import rhythm
 from services.organisation import stations
@@ -62,6 +63,10 @@ class Listening(Flow):
             else self.hear(turn, turn.message.content)
         )
 
+    def is_meant(self, _turn: Turn, text: str) -> bool:
+        """Nobody in danger is asked what was meant."""
+        return danger.found(text) is not None
+
     def _hear_danger(self, turn: Turn, text: str, kind: Danger) -> Reply:
         said = {**_said(turn), "danger": kind.value}
         question = self.next_question(_said(turn))
@@ -91,6 +96,19 @@ def _ask_county(turn: Turn, _said: Said) -> str:
     return "\n".join(["事情发生在（或您住在）哪个县（市）区？", *rows])
 
 
+def _telling(question: str) -> Question:
+    """A question for somebody's own words; a bare case number is none."""
+    asked = free_text("words", question, LONGEST_WORDS)
+
+    def read(turn: Turn, text: str, said: Said) -> str:
+        number, rest = read_whole_number(text)
+        if number is not None and not rest:
+            raise Misunderstood(f"这是编号，没有当作内容。要看办到哪步，请回复 {tap(f'查询 {text.strip()}')}。")
+        return asked.read(turn, text, said)
+
+    return replace(asked, read=read)
+
+
 topic = Router()
 
 
@@ -118,7 +136,7 @@ asking = topic.flow(
             Question("county", _ask_county, _read_county),
             choice("urgency", "有多急？", _options(Urgency), when=_calm),
             choice("wish", "您最希望得到哪种帮助？", _options(Wish), when=_calm),
-            free_text("words", f"最后，请用自己的话说说情况（{LONGEST_WORDS} 字以内）。\n{PURPOSE}", LONGEST_WORDS),
+            _telling(f"最后，请用自己的话说说情况（{LONGEST_WORDS} 字以内）。\n{PURPOSE}"),
         ),
         submit,
     )
@@ -154,7 +172,7 @@ def consult(turn: Turn) -> Reply:
 
 @topic.text("查询", "我的咨询", "查询进展", help="查询 — 咨询办到哪步（查询 编号）", number=6, menu="CASES")
 def status(turn: Turn) -> Reply:
-    number, rest = read_number(turn.rest)
+    number, rest = read_any_number(turn.rest)
     if number is None:
         return consultations.NOT_YOURS if turn.rest else _listed(turn)
     return _shown(turn, consultations.find_own(turn.session, turn.openid, number), rest)
@@ -167,36 +185,58 @@ def add(turn: Turn, said: Said) -> Reply:
     return numbers_first(danger.found(said["words"]), f"已补充到 {case.number}，{told}")
 
 
-adding = topic.flow(
-    Flow("补充", (free_text("words", f"请写要补充的内容（{LONGEST_WORDS} 字以内）。", LONGEST_WORDS),), add)
-)
+adding = topic.flow(Flow("补充", (_telling(f"请写要补充的内容（{LONGEST_WORDS} 字以内）。"),), add))
 
 
 @topic.text("补充", "补充情况", help="补充 — 给在办的咨询补充内容")
 def more(turn: Turn) -> Reply:
     text = behind(turn)
-    number, rest = read_number(text)
-    # Only a whole number is one: “补充 2016 年签的合同” is not.
-    named, said = (f"{number.day}-{number.last}", rest) if number and number.day else ("", text)
+    number, said = read_whole_number(text)
+    named = "" if number is None else f"{number.day or 'ZX'}-{number.last}"
     if said:
         return add(turn, {"case": named, "words": consultations.read_words(said)})
     case = _to_add_to(turn, named)
     return f"补充到 {case.number}（{case.matter.label}）。\n{turn.begin(adding, case=case.number)}"
 
 
+def _open_cases(turn: Turn) -> list[tuple[str, str]]:
+    found = [c for c in consultations.own(turn.session, turn.openid) if c.state in assignment.OPEN][:LISTED]
+    return [(case.number, f"{case.number} {case.matter.label} {case.state.label}") for case in found]
+
+
+def _ask_which(turn: Turn, _said: Said) -> str:
+    lines = [
+        f"{i} {tap(f'撤回 {label}', f'撤回 {number}')}" for i, (number, label) in enumerate(_open_cases(turn), 1)
+    ]
+    return "\n".join(["要撤回哪一件？点一下，或回复前面的数字：", *lines])
+
+
+def _read_which(turn: Turn, text: str, _said: Said) -> str:
+    number, _rest = read_whole_number(text)
+    cases = _open_cases(turn)
+    return pick(text, cases) if number is None else next((n for n, _ in cases if n.endswith(number.ending)), text)
+
+
+def take_back(turn: Turn, said: Said) -> Reply:
+    number, _rest = read_any_number(said["case"])
+    if number is None:
+        raise NotFound(consultations.NOT_YOURS)
+    case = consultations.find_own(turn.session, turn.openid, number)
+    consultations.withdraw(turn.session, case, turn.at)
+    return f"{case.number} 已撤回，不再办理。内容可以{tap('删除', f'删除 {case.number}')}。"
+
+
+withdrawing = topic.flow(Flow("撤回", (Question("case", _ask_which, _read_which),), take_back))
+
+
 @topic.text("撤回", "撤回咨询")
 def withdraw(turn: Turn) -> Reply:
-    number, _rest = read_number(turn.rest)
+    number, _rest = read_any_number(turn.rest)
     if number is not None:
-        case = consultations.find_own(turn.session, turn.openid, number)
-        consultations.withdraw(turn.session, case, turn.at)
-        return f"{case.number} 已撤回，不再办理。内容可以{tap('删除', f'删除 {case.number}')}。"
-    found = [c for c in consultations.own(turn.session, turn.openid) if c.state in assignment.OPEN][:LISTED]
-    if not found:
+        return take_back(turn, {"case": turn.rest})
+    if not _open_cases(turn):
         return f"您没有在办的咨询。{tap('查询')}可以看以前的。"
-    return "要撤回哪一件？\n" + "\n".join(
-        f"{tap(f'撤回 {case.number}')} {case.matter.label} {case.state.label}" for case in found
-    )
+    return turn.begin(withdrawing)
 
 
 @topic.text("评价")
@@ -232,7 +272,7 @@ def erase(turn: Turn, said: Said) -> Reply:
 erasing = topic.flow(
     Flow(
         "删除",
-        (choice("sure", "删除后律师和您都看不到内容，不能恢复。", [("yes", "确认删除"), ("no", "先不删")]),),
+        (confirmation("sure", "删除后律师和您都看不到内容，不能恢复。", "删除", "确认删除", "先不删"),),
         erase,
     )
 )
@@ -240,7 +280,7 @@ erasing = topic.flow(
 
 @topic.text("删除", "删除咨询")
 def delete(turn: Turn) -> Reply:
-    number, _rest = read_number(turn.rest)
+    number, _rest = read_any_number(turn.rest)
     if number is None:
         return f"请写上编号，例如“删除 ZX261122-0001”。编号在{tap('查询')}里。"
     case = consultations.find_own(turn.session, turn.openid, number)

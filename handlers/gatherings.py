@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
-from bot.conversation import Flow, Said, free_text
+from bot.conversation import Flow, Question, Said, free_text, pick
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Talking, Turn
@@ -24,7 +25,30 @@ from services.membership.meant import Wanted
 LONGEST_REASON = 100
 
 
+def _open_now(turn: Turn) -> list[Open]:
+    (found,) = gatherings.open_for(turn.session, [WhoAndWhen(person_of(turn), turn.at)])
+    return found
+
+
+def _ask_which(turn: Turn, _said: Said) -> str:
+    lines = [f"{i} {tap(f'{o.branch} {o.title}', f'签到 {i}')}" for i, o in enumerate(_open_now(turn), 1)]
+    return "\n".join(["现在有几场活动可以签到，请点要签到的一场，或回复前面的数字：", *lines])
+
+
+def _read_which(turn: Turn, text: str, _said: Said) -> str:
+    return pick(text, [(str(o.gathering_id), f"{o.branch} {o.title}") for o in _open_now(turn)])
+
+
+def _check_in_there(turn: Turn, said: Said) -> Reply:
+    chosen = next((o for o in _open_now(turn) if str(o.gathering_id) == said["which"]), None)
+    if chosen is None:
+        return _nothing_open(turn, person_of(turn))
+    (mark,) = gatherings.check_in(turn.session, [CheckIn(chosen.gathering_id, person_of(turn), turn.at)])
+    return _marked(chosen, mark)
+
+
 topic = Router()
+choosing = topic.flow(Flow("签到", (Question("which", _ask_which, _read_which),), _check_in_there))
 
 
 @topic.text("签到", "打卡", "报到", help="签到 — 学习日、活动日当天签到", number=1, menu="CHECK_IN", scene="checkin")
@@ -36,7 +60,9 @@ def check_in(turn: Turn) -> Talking:
     if not open_now:
         return _nothing_open(turn, me)
     if chosen is None:
-        return _which(open_now)
+        return turn.begin(choosing)
+    if turn.talk is not None and turn.talk.flow == choosing.name:
+        turn.keep(None)
     mark: Mark = yield gatherings.check_in, CheckIn(chosen.gathering_id, me, turn.at)
     return _marked(chosen, mark)
 
@@ -58,6 +84,7 @@ def begin_leave(turn: Turn) -> Reply:
     coming = gatherings.next_for(turn.session, person_of(turn), turn.at)
     if coming is None:
         return "近期没有安排活动，不用请假。"
+    leave.may_ask(turn.session, person_of(turn), coming, turn.at)
     start = f"请假：{_when(coming)} {coming.purpose.label}（{coming.branch.name}）。\n"
     if turn.rest:
         return ask_leave(turn, {"gathering": str(coming.id), "reason": turn.rest[:LONGEST_REASON]})
@@ -129,13 +156,45 @@ def undo(turn: Turn, posts: list[Post]) -> Reply:
 def move(turn: Turn, said: Said) -> Reply:
     gathering = _led(turn, int(said["gathering"]))
     on = date.fromisoformat(said["on"])
-    day = house(turn).settings.study_day
-    opens, closes = rhythm.window(on, day.check_in_from, day.check_in_until)
+    opens, closes = _window(turn, on)
     gatherings.reschedule(turn.session, gathering, on, opens, closes, said["why"], turn.at, by=person_of(turn))
     return f"已改到 {say_date(on)} {say_window(opens, closes)}，通知和签到时间随之改变。"
 
 
-moving = topic.flow(Flow("改期", (free_text("why", "改期的原因是什么？", LONGEST_REASON),), move))
+def _ask_day(turn: Turn, said: Said) -> str:
+    gathering = gatherings.get(turn.session, int(said["gathering"]))
+    # Never the day that it already has: whoever taps the example means something.
+    example = gathering.held_on + (
+        timedelta(days=1) if gathering.held_on <= gathering.period_on else -timedelta(days=1)
+    )
+    return f"下次活动：{_when(gathering)} {gathering.purpose.label}。要改到哪天？例如回复：{example:%m-%d}"
+
+
+def _read_day(turn: Turn, text: str, said: Said) -> str:
+    on = _day(text, beijing_date(turn.at))
+    gathering = gatherings.get(turn.session, int(said["gathering"]))
+    try:
+        gatherings.may_move(gathering, on, _window(turn, on)[0], turn.at)
+    except RuleBroken as refused:
+        raise Misunderstood(str(refused)) from refused
+    return on.isoformat()
+
+
+def _ask_why(turn: Turn, said: Said) -> str:
+    gathering, on = gatherings.get(turn.session, int(said["gathering"])), date.fromisoformat(said["on"])
+    return f"把 {_when(gathering)} 的{gathering.purpose.label}改到 {say_date(on)}。\n改期的原因是什么？"
+
+
+moving = topic.flow(
+    Flow(
+        "改期",
+        (
+            Question("on", _ask_day, _read_day),
+            replace(free_text("why", "", LONGEST_REASON), ask=_ask_why),
+        ),
+        move,
+    )
+)
 
 
 @topic.text("改期", help="改期 — 本支部下次活动换一天（改期 11-26）", group="书记")
@@ -144,15 +203,10 @@ def reschedule(turn: Turn, posts: list[Post]) -> Reply:
     coming = next((g for post in posts if (g := _next(turn, post))), None)
     if coming is None:
         return "近期没有可以改期的活动。"
-    if not turn.rest:
-        return f"下次活动：{_when(coming)} {coming.purpose.label}。要改到哪天？例如回复：改期 {coming.held_on:%m-%d}"
-    on = _day(turn.rest, beijing_date(turn.at))
-    opens, _closes = rhythm.window(
-        on, house(turn).settings.study_day.check_in_from, house(turn).settings.study_day.check_in_until
-    )
-    gatherings.may_move(coming, on, opens, turn.at)
-    start = f"把 {_when(coming)} 的{coming.purpose.label}改到 {say_date(on)}。\n"
-    return start + (turn.begin(moving, gathering=str(coming.id), on=on.isoformat()) or "")
+    known = {"gathering": str(coming.id)}
+    if turn.rest:
+        known["on"] = _read_day(turn, turn.rest, known)
+    return turn.begin(moving, **known)
 
 
 @topic.text("主题", "定主题", help="主题 — 写下次活动的主题（主题 学习党章）", group="书记")
@@ -178,11 +232,6 @@ def _chosen(open_now: list[Open], rest: str) -> Open | None:
     return open_now[0] if len(open_now) == 1 else None
 
 
-def _which(open_now: list[Open]) -> Reply:
-    lines = [f"{i} {tap(f'{o.branch} {o.title}', f'签到 {i}')}" for i, o in enumerate(open_now, 1)]
-    return "现在有几场活动可以签到，请点要签到的一场：\n" + "\n".join(lines)
-
-
 def _marked(chosen: Open, mark: Mark) -> Reply:
     if mark.is_new:
         return f"签到成功：{chosen.title}\n{chosen.branch} {say_time(mark.at)}"
@@ -204,6 +253,11 @@ def _nothing_open(turn: Turn, me: int) -> Reply:
         else ""
     )
     return f"{start}下次：{when} {coming.purpose.label}{why}"
+
+
+def _window(turn: Turn, on: date) -> tuple[datetime, datetime]:
+    day = house(turn).settings.study_day
+    return rhythm.window(on, day.check_in_from, day.check_in_until)
 
 
 def _when(gathering: Gathering) -> str:

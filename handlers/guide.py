@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from bot import words
 from bot.conversation import EXPIRES_AFTER
 from bot.replies import MAX_BYTES, Reply, tap
 from bot.router import Route, Router
-from bot.turn import Turn
+from bot.turn import Talk, Talking, Turn
 from clock import beijing_date
+from errors import NotFound
+from handlers import cases, consultations
+from handlers.access import admits
 from handlers.consultations import numbers_first
 from models import Role
 from services.consulting import danger
@@ -18,6 +22,9 @@ from services.membership import people
 LONG_ENOUGH_FOR_A_QUESTION = 12
 #: What fits into a link, so that one tap says it again.
 LONGEST_CARRIED = 60
+
+#: A whole case number, with nothing behind it.
+CASE = re.compile(r"\s*[ZzＺｚ][XxＸｘ][\s\-－–—]*\d{6}[\s\-－–—]*\d{1,6}\W*")
 
 GREETINGS = frozenset({"你好", "您好", "在吗", "在么", "有人吗", "hi", "hello"})
 THANKS = frozenset({"谢谢", "谢谢您", "谢谢你", "感谢", "多谢"})
@@ -35,7 +42,7 @@ topic = Router()
 @topic.text("帮助", "菜单", "help", "怎么用", help="帮助 — 能办的事", number=0, menu="HELP")
 def help_(turn: Turn) -> Reply:
     talk = turn.talk
-    if talk is not None and turn.at - talk.updated_at <= EXPIRES_AFTER and not turn.rest:
+    if talk is not None and talk.flow in turn.router.flows and _is_live(turn, talk) and not turn.rest:
         return (
             f"您正在办“{talk.flow}”。回复 {tap('继续')} 接着办，{tap('取消')} 退出后再看能办的事；"
             f"这时回复数字，会当作对刚才问题的回答。"
@@ -53,7 +60,7 @@ def help_is_near(turn: Turn, reply: Reply) -> Reply:
 
 
 @topic.otherwise
-def unknown(turn: Turn) -> Reply:
+def unknown(turn: Turn) -> Reply | Talking:
     said = turn.message.content.strip()
     if words.key(said) in GREETINGS:
         return (
@@ -61,6 +68,8 @@ def unknown(turn: Turn) -> Reply:
         )
     if words.key(said) in THANKS:
         return f"不客气。还需要什么，随时回复 {tap('帮助')}。"
+    if CASE.fullmatch(said):
+        return _case(turn)
     kind = danger.found(said)
     if kind is not None:
         carried = f"咨询 {said}" if len(said) <= LONGEST_CARRIED else "咨询"
@@ -84,6 +93,21 @@ def text(whole: Router, groups: Collection[str]) -> str:
     if len(groups) <= 1 and len(told.encode()) <= MAX_BYTES:
         return told
     return "\n".join([*everybodys, *(_heading(whole, group) for group in sorted(groups))])
+
+
+def _case(turn: Turn) -> Reply | Talking:
+    """A case's number alone: its citizen asks how it stands, its lawyer reads it."""
+    turn.rest = turn.message.content
+    try:
+        return consultations.status(turn)
+    except NotFound:
+        if not admits(cases.look, turn):
+            raise
+        return cases.look(turn)
+
+
+def _is_live(turn: Turn, talk: Talk) -> bool:
+    return turn.at - talk.updated_at <= EXPIRES_AFTER
 
 
 def _heading(whole: Router, group: str) -> str:

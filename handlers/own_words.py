@@ -11,7 +11,7 @@ from bot.turn import Turn
 #: “（第 1/2 页，下一页）” with its link.
 ROOM_FOR_PAGER = 150
 
-_MARKS = (r"[\s:：,，]+", r"(?<=[^\x00-\x7f])(?=[A-Za-z0-9Ａ-Ｚａ-ｚ０-９])")
+_MARKS = (r"[\s:：,，]+", r"(?<=[^\x00-\x7f])[^\w\s]*(?=[A-Za-z0-9Ａ-Ｚａ-ｚ０-９])")
 
 
 def behind(turn: Turn) -> str:

@@ -53,9 +53,22 @@ WITH_NAMES = (joinedload(Consultation.county), joinedload(Consultation.station),
 
 NOT_YOURS = "没有查到这个编号。请核对；您自己的咨询，回复“查询”就能看到。"
 
+_DASH = r"\s*[-－–—_]?\s*"
+#: What people put before a number.
+_BEFORE = r"[\s【\[(（“\"#＃]*(?:编号)?[\s:：]*"
+_ZX = rf"[ZzＺｚ][XxＸｘ]{_DASH}"
+_AFTER = " \n:：,，。;；、.．!！】])）”-－–—"
+#: Alone, or with something that parts it from what follows.
 _NUMBER = re.compile(
-    r"\s*(?:[ZzＺｚ][XxＸｘ]\s*[-－–—]?\s*)?(?:(?P<day>\d{6})\s*[-－–—_]?\s*)?(?P<last>\d{1,6})号?(?=[\s:：,，。;；]|$)"
+    rf"{_BEFORE}(?:{_ZX})?(?:(?P<day>\d{{6}}){_DASH})?(?P<last>\d{{1,6}})号?(?=[\s:：,，。;；】\])）]|$)"
 )
+#: Nothing else looks like this, so it is a number even with the words glued to it.
+_UNMISTAKABLE = re.compile(
+    rf"{_BEFORE}(?:{_ZX}(?:(?P<day>\d{{6}}){_DASH}(?=\d))?|(?P<bare>\d{{6}})\s*[-－–—_]?\s*(?=\d{{4}}(?!\d))|(?=0\d{{2,3}}(?!\d)))"
+    r"(?P<last>\d{1,6})(?!\d)号?"
+)
+_BEGUN = re.compile(rf"{_BEFORE}{_ZX}\d")
+_DIGITS = re.compile(r"\s*(?P<last>\d{1,4})(?!\d)号?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +99,36 @@ class Question:
 
 
 def read_number(text: str) -> tuple[Number | None, str]:
-    """A case number at the head of a text, and the text behind it: ZX261122-0001, zx2611220001, 0001, １."""
-    match = _NUMBER.match(text)
+    """A case number at the head of a text, and the text behind it: ZX261122-0001, zx2611220001, 0001, １.
+
+    Words may be glued to a number that cannot be anything else. Raises Misunderstood for one that is begun and
+    cannot be read: it must not pass for somebody's words.
+    """
+    match = _NUMBER.match(text) or _UNMISTAKABLE.match(text)
     if match is None:
+        if _BEGUN.match(text):
+            raise Misunderstood("编号没看懂，请写成 ZX261122-0001 这样，后面空一格。")
         return None, text.strip()
-    day = f"{int(match['day']):06d}" if match["day"] else None
-    return Number(day, int(match["last"])), text[match.end() :].lstrip(" \n:：,，。;；").rstrip()
+    day = match["day"] or match.groupdict().get("bare")
+    return Number(f"{int(day):06d}" if day else None, int(match["last"])), _behind(text, match)
+
+
+def read_whole_number(text: str) -> tuple[Number | None, str]:
+    """As `read_number`, among people's own words: “2016 年签的合同” is no number."""
+    number, rest = read_number(text)
+    is_one = number is not None and (number.day or _UNMISTAKABLE.match(text))
+    return (number, rest) if is_one else (None, text.strip())
+
+
+def read_any_number(text: str) -> tuple[Number | None, str]:
+    """As `read_number`, where no words are expected: a short number with something glued to it is one too."""
+    number, rest = read_number(text)
+    match = _DIGITS.match(text) if number is None else None
+    return (number, rest) if match is None else (Number(None, int(match["last"])), _behind(text, match))
+
+
+def _behind(text: str, match: re.Match[str]) -> str:
+    return text[match.end() :].lstrip(_AFTER).rstrip()
 
 
 def read_words(text: str) -> str:

@@ -20,16 +20,21 @@ from services.sending import outbox
 STAYS_OPEN = timedelta(days=30)
 
 
-def ask(session: Session, person_id: int, gathering_id: int, reason: str, at: datetime) -> Attendance:
-    """Ask leave from a gathering that is not over; the secretary is told (F072). Raises RuleBroken."""
-    gathering = gatherings.get(session, gathering_id)
+def may_ask(session: Session, person_id: int, gathering: Gathering, at: datetime) -> None:
+    """Raises RuleBroken when it is too late for a leave, or somebody has come or has asked already."""
     if gathering.closes_at <= at:
         raise RuleBroken("这次活动已经结束，不能再请假；如有情况请直接告诉支部书记。")
-    kept = session.get(Attendance, (gathering_id, person_id))
+    kept = session.get(Attendance, (gathering.id, person_id))
     if kept is not None:
         if kept.presence is Presence.PRESENT:
             raise RuleBroken(f"您已于 {say_moment(kept.at)} 签到，不需要请假。")
         raise RuleBroken(f"这次已经请过假了，状态：{kept.presence.label}。")
+
+
+def ask(session: Session, person_id: int, gathering_id: int, reason: str, at: datetime) -> Attendance:
+    """Ask leave from a gathering that is not over; the secretary is told (F072). Raises RuleBroken."""
+    gathering = gatherings.get(session, gathering_id)
+    may_ask(session, person_id, gathering, at)
     row = Attendance(
         gathering_id=gathering_id, person_id=person_id, presence=Presence.LEAVE_ASKED, via=Via.SELF, at=at,
         receipt=secrets.randbits(62), reason=reason,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models import Attendance, BindingClaim, Broadcast, Conversation
+from models import Attendance, BindingClaim, Broadcast, CaseStep, Consultation, Conversation, Step
 
 
 @pytest.fixture
@@ -174,6 +174,116 @@ def test_an_answer_that_begins_like_a_command_is_an_answer(house, zhang_wei):
         assert session.scalar(sa.select(Attendance.reason)) == "我 病了，在医院"
 
 
+def test_a_command_with_words_in_the_middle_is_asked_about_and_nothing_is_done(house, li_na):
+    house.now("2026-11-24T09:00")
+    assert "改期的原因" in li_na.says("改期 11-26")
+    asked = plain(li_na.says("代签 石琪"))
+    assert asked.startswith("您正在办“改期”")
+    assert "1 当作回答" in asked
+    assert "2 去办【代签】" in asked
+    assert "已取消改期" in li_na.says("取消")
+    assert "11月27日" in li_na.says("签到"), "the day has not moved"
+
+
+def test_what_was_held_back_is_the_command_or_the_answer_as_its_author_says(house, li_na):
+    li_na.says("请假")
+    li_na.says("代签 张伟")
+    assert "张伟 已代签" in li_na.says("2")
+    li_na.says("代签 张伟")
+    assert "等书记批准" in li_na.says("1")
+    with house.database.reading() as session:
+        assert session.scalar(sa.select(Attendance.reason).where(Attendance.reason.is_not(None))) == "代签 张伟"
+
+
+def test_what_was_held_back_is_forgotten_when_something_else_is_said(house, zhang_wei):
+    zhang_wei.says("请假")
+    assert "当作回答" in zhang_wei.says("补充 还有一份合同")
+    assert "等书记批准" in zhang_wei.says("出差")
+    with house.database.reading() as session:
+        assert session.scalar(sa.select(Attendance.reason)) == "出差"
+
+
+@pytest.mark.parametrize("word", ["好的", "是", "不是", "0"])
+def test_a_word_that_does_not_decide_is_asked_about_again(house, zhang_wei, word):
+    zhang_wei.says("请假")
+    zhang_wei.says("补充 还有一份合同")
+    assert "2 去办【补充】" in plain(zhang_wei.says(word))
+    assert count(house, Attendance) == 0
+    assert "您没有在办的咨询" in zhang_wei.says("2")
+
+
+def test_a_command_with_a_number_in_the_middle_is_obeyed(house, zhang_wei):
+    """A reason is asked for, and “签到 1” is none."""
+    zhang_wei.says("请假")
+    assert zhang_wei.says("签到 1").startswith("签到成功")
+    zhang_wei.says("咨询 工资被拖欠三个月")
+    assert said(house, zhang_wei) is not None
+
+
+@pytest.mark.parametrize(
+    "word", ["查询 ZX261127-0001", "查询ZX261127-0001", "查询：ZX261127-0001", "撤回 ZX261127-0001。"]
+)
+def test_a_command_for_a_case_in_the_middle_registers_no_case(house, wang_fang, word):
+    for answer in ("咨询", "1", "金水区", "1", "1"):
+        wang_fang.says(answer)
+    assert "没有查到这个编号" in wang_fang.says(word)
+    assert count(house, Consultation) == 0
+    assert "咨询已登记" in wang_fang.says("工资被拖欠三个月")
+
+
+def test_words_for_an_own_case_are_not_sent_to_a_citizen_as_an_answer(house, chen_gang, wang_fang):
+    for answer in ("咨询", "1", "金水区", "1", "1", "工资被拖欠三个月"):
+        wang_fang.says(answer)
+    chen_gang.says("接单")
+    assert "请写答复" in chen_gang.says("答复")
+    assert "您正在办“答复”" in chen_gang.says("补充 还有一份合同")
+    with house.database.reading() as session:
+        assert session.scalar(sa.select(sa.func.count()).where(CaseStep.step == Step.ANSWERED)) == 0
+
+
+def test_the_body_of_a_notice_that_may_be_a_command_is_asked_about(house, zhao_min):
+    for answer in ("群发", "全体党员会员", "周五学习"):
+        zhao_min.says(answer)
+    assert "您正在办“群发”" in zhao_min.says("撤销群发 上一条")
+    assert "您正在办“群发”" in zhao_min.says("签到：请各位同志准时参加。")
+    assert "签到：请各位同志准时参加。" in zhao_min.says("1")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        "签到时被打了一顿",
+        "查询了很多地方都没有人管",
+        "签到App坏了，单位不给工资",
+        "名单 上没有我，拿不到工资",
+        "我，被拖欠工资",
+    ],
+)
+def test_a_story_that_begins_like_a_command_goes_on_being_one(house, wang_fang, story):
+    for answer in ("咨询", "1", "金水区", "1", "1"):
+        wang_fang.says(answer)
+    assert "咨询已登记" in wang_fang.says(story)
+
+
+def test_nobody_in_danger_is_asked_what_was_meant(house, wang_fang):
+    for answer in ("咨询", "4", "金水区", "1", "1"):
+        wang_fang.says(answer)
+    assert "咨询已登记" in wang_fang.says("查询 了好几次，老公又打我，救命")
+
+
+@pytest.mark.parametrize("word", ["返回上一题", "上一题", "返回上一步"])
+def test_the_line_in_brackets_can_be_typed_as_it_is_printed(house, zhang_wei, word):
+    printed = plain(zhang_wei.says("咨询")).splitlines()[-1].strip("（）").split("｜")
+    assert printed == ["取消", "返回上一题", "重来"]
+    zhang_wei.says("1")
+    assert "属于哪一类" in zhang_wei.says(word)
+    for answer in ("1", "金水区", "1", "1"):
+        zhang_wei.says(answer)
+    assert "哪种帮助" in zhang_wei.says(word)
+    assert "属于哪一类" in zhang_wei.says(printed[2])
+    assert "已取消咨询" in zhang_wei.says(printed[0])
+
+
 def test_a_longer_command_that_is_no_answer_is_a_command(talking):
     """The question wants a number; “服务站 金水区” is none."""
     assert "法律服务站" in talking.says("服务站 金水区")
@@ -229,6 +339,29 @@ def test_a_suggestion_that_is_not_confirmed_is_dropped(house, zhang_wei, no):
     zhang_wei.says("签 道")
     assert "签到成功" not in zhang_wei.says(no)
     assert said(house, zhang_wei) is None
+
+
+def test_after_a_guess_help_is_help_and_no_inner_name_is_shown(house, zhang_wei):
+    zhang_wei.says("签 道")
+    told = zhang_wei.says("帮助")
+    assert "可以办的事" in told
+    assert "建议" not in told
+    assert said(house, zhang_wei) is None
+
+
+def test_after_a_guess_another_command_goes_on_as_if_nothing_had_been_asked(house, zhang_wei):
+    zhang_wei.says("签 道")
+    assert "请说明请假原因" in zhang_wei.says("请假")
+    zhang_wei.says("取消")
+    zhang_wei.says("签 道")
+    zhang_wei.says("我的")
+    assert said(house, zhang_wei) is None
+
+
+def test_a_guess_is_not_confirmed_half_an_hour_later(house, zhang_wei):
+    zhang_wei.says("请 价")
+    house.now("2026-11-27T09:31")
+    assert "请假原因" not in zhang_wei.says("1")
 
 
 def test_what_was_said_is_not_readable_in_the_file(house, wang_fang):

@@ -170,7 +170,10 @@ def test_the_printed_table_is_the_one_people_read(house, monkeypatch):
             assert f"【{route.group}】{route.help}" in printed
         else:
             assert f">{route.name}</a> {route.help.partition(' — ')[2]}" in shown
-    assert len(printed.splitlines()) == len(ROUTER.help())
+    listed, _, unlisted = printed.partition("不在“帮助”里")
+    assert len(listed.split("\n\n")[0].splitlines()) == len(ROUTER.help())
+    assert all("、".join(route.words) in unlisted for route in ROUTER.routes if not route.help)
+    assert all(word in unlisted for word in ("撤回", "评价", "删除", "恢复", "汇总"))
 
 
 def test_no_two_help_lines_name_the_same_command():

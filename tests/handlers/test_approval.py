@@ -158,9 +158,13 @@ def test_the_topic_can_be_changed_in_the_preview(house, zhao_min, he_jing):
     again = plain(zhao_min.says("类别 活动"))
     assert "类别：活动" in again
     assert "退订 活动" in again, "what may be declined says how"
-    assert "请回复 1–4" in zhao_min.says("类别 不知道") or "类别" in zhao_min.says("类别 不知道")
+    asked = plain(zhao_min.says("类别 不知道"))
+    assert all(f"{i} {name}" in asked for i, name in enumerate(("组织通知", "活动", "学习", "普法"), 1))
+    assert "类别：学习" in plain(zhao_min.says("3"))
+    zhao_min.says("类别")
+    assert "类别：普法" in plain(zhao_min.says("类别 普法"))
     zhao_min.says(code_of(again))
-    assert "类别：活动" in plain(he_jing.says("审核"))
+    assert "类别：普法" in plain(he_jing.says("审核"))
 
 
 # --- holding and going on ------------------------------------------------------------------------------------

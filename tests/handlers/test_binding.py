@@ -75,6 +75,27 @@ def test_a_code_can_be_given_in_the_talk(house, stranger):
     assert stranger.says("js2026").startswith("绑定成功")
 
 
+@pytest.mark.parametrize("start", ["绑定", "绑定 JS2025"])
+def test_who_mistyped_a_code_goes_on_from_there(house, stranger, start):
+    stranger.says(start)
+    assert "邀请码不对" in stranger.says("JS2O26")
+    assert stranger.says(CODE).startswith("绑定成功")
+
+
+def test_after_a_wrong_code_none_leads_to_name_and_phone(house, stranger):
+    stranger.says("绑定")
+    assert "没有请回复" in stranger.says("AAAA22")
+    assert "您的姓名" in stranger.says("没有")
+
+
+def test_codes_typed_in_the_talk_are_limited_too(house, stranger):
+    stranger.says("绑定")
+    for n in range(binding.MAX_GUESSES):
+        assert "邀请码不对" in stranger.says(f"AAAA{n}2")
+    assert "试的次数太多了" in stranger.says(CODE)
+    assert person_of(house, stranger) is None
+
+
 def test_a_printed_code_can_be_scanned(house, stranger):
     assert stranger.scans(f"invite-{CODE}").startswith("绑定成功")
 
@@ -187,6 +208,14 @@ def test_what_is_no_mobile_number_is_asked_again(house, stranger, number):
     assert stranger.says("199-0000-1234").startswith(SUBMITTED)
 
 
+@pytest.mark.parametrize("name", ["周杰😀", "周杰1", "周，杰"])
+def test_a_name_with_what_stands_in_no_name_is_asked_again(house, stranger, name):
+    stranger.says("绑定")
+    stranger.says("没有")
+    assert "姓名只用文字" in stranger.says(name)
+    assert "手机号" in stranger.says(NAME)
+
+
 def test_another_branchs_secretary_cannot_decide(house, stranger, other_secretary):
     claim(stranger)
     number = number_of(house)
@@ -255,6 +284,23 @@ def test_unbinding_and_binding_again(house, stranger, li_na):
     claim(stranger)
     li_na.says(f"同意绑定 {number_of(house)}")
     assert "您已于 09:00 签到" in stranger.says("签到"), "the record stayed with the person"
+
+
+@pytest.mark.parametrize("yes", ["确定解绑", "确认解绑", "确定", "是", "1", "解绑 确定"])
+def test_the_question_before_unbinding_understands_a_yes(house, stranger, yes):
+    stranger.says(f"绑定 {CODE}")
+    assert "确定要解绑吗" in stranger.says("解绑")
+    assert "仍保留" in stranger.says(yes)
+    assert person_of(house, stranger) is None
+
+
+@pytest.mark.parametrize("no", ["2", "不", "先不解绑", "取消"])
+def test_the_question_before_unbinding_understands_a_no(house, stranger, no):
+    stranger.says(f"绑定 {CODE}")
+    stranger.says("解绑")
+    assert stranger.says(no) in {"没有解绑。", "已取消解绑，什么也没有提交。"}
+    assert person_of(house, stranger) == NAME
+    assert stranger.says("签到").startswith("签到成功"), "nothing was checked in before"
 
 
 def test_a_new_phone_takes_the_place_of_the_old_one_by_the_offices_word(house, stranger, li_na, zhao_min):

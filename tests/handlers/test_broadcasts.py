@@ -345,6 +345,17 @@ def test_what_is_urgent_does_not_wait_for_the_morning(house, zhao_min):
     assert house.deliver() == waiting
 
 
+def test_in_the_preview_what_is_urgent_waits_for_the_code_and_says_so(house, zhao_min):
+    house.now("2026-11-27T23:00")
+    shown = write(zhao_min, "2", HOME)
+    told = plain(zhao_min.says("立即发送"))
+    assert "没有确认，先回复确认码" in told
+    code = re.search(r"确认码 (\w+)", told)[1]
+    assert code in shown
+    assert "已确认" in zhao_min.says(code)
+    assert "改为立即发送" in zhao_min.says("立即发送")
+
+
 def test_stopping_stops_what_has_not_left_and_says_how_many(house, zhao_min):
     zhao_min.says(code_of(write(zhao_min, "2", HOME)))
     waiting = rows(house, Outgoing.state == SendState.WAITING)

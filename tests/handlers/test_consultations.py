@@ -228,6 +228,22 @@ def test_a_citizen_sees_their_own_cases_and_nobody_elses(chat: Chat) -> None:
     assert chat.says(STRANGER, f"查询 {number}") == NOT_YOURS == chat.says(STRANGER, "查询 ZX261127-0099")
 
 
+def test_a_bare_number_is_followed_by_its_citizen_and_read_by_its_lawyer(chat: Chat) -> None:
+    number = chat.asks()
+    assert chat.says(CITIZEN, number) == chat.says(CITIZEN, f"查询 {number}")
+    assert chat.says(CITIZEN, number.lower()).startswith(f"{number} 等待接单")
+    assert chat.says(STRANGER, number) == NOT_YOURS
+    assert "我的工资被拖欠三个月了" in chat.says(CHEN, number)
+    assert chat.says(WU, number) == "没有这件咨询，或不在您的办理范围。"
+
+
+@pytest.mark.parametrize("start", [("咨询", "1", "金水", "1", "1"), ("补充",)])
+def test_a_bare_number_is_nobodys_story(chat: Chat, start: tuple[str, ...]) -> None:
+    number = chat.asks()
+    assert f"查询 {number}" in chat.says(CITIZEN, *start, number)
+    assert len(said(chat, Step.ASKED)) + len(said(chat, Step.ADDED)) == 1
+
+
 def test_the_list_shows_the_newest_five(chat: Chat) -> None:
     numbers = [chat.asks() for _ in range(6)]
     listed = chat.says(CITIZEN, "查询")
@@ -251,6 +267,16 @@ def test_a_case_is_withdrawn(chat: Chat) -> None:
     assert f"{number} 已撤回" in chat.says(CITIZEN, "撤回 1")
     assert "不用撤回" in chat.says(CITIZEN, f"撤回 {number}")
     assert "没有等待接单的咨询" in chat.says(CHEN, "待办")
+
+
+def test_which_case_to_withdraw_is_chosen_by_its_number_in_the_list(chat: Chat) -> None:
+    first, second = chat.asks(), chat.asks()
+    asked = chat.says(CITIZEN, "撤回")
+    assert f"1 撤回 {second}" in asked
+    assert f"2 撤回 {first}" in asked
+    assert chat.says(CITIZEN, "取消") == "已取消撤回，什么也没有提交。"
+    assert f"{second} 已撤回" in chat.says(CITIZEN, "撤回", "1")
+    assert f"{first} 已撤回" in chat.says(CITIZEN, "撤回", first)
 
 
 # --- the lawyer ----------------------------------------------------------------------------------------------
@@ -285,8 +311,21 @@ def test_a_bare_take_with_several_waiting_lists_them(chat: Chat) -> None:
     assert chat.says(CHEN, "接单") == "现在没有等待接单的咨询。"
     chat.asks()
     chat.asks()
-    assert chat.says(CHEN, "接单").startswith("等待接单 2 件")
+    assert chat.says(CHEN, "接单").startswith("哪一件？\n等待接单 2 件")
     assert "已接单：ZX261127-0002" in chat.says(CHEN, "接单 ０００２")
+
+
+def test_which_case_is_answered_is_chosen_by_its_own_number(chat: Chat) -> None:
+    for openid in (CITIZEN, STRANGER):
+        number = chat.asks(openid=openid)
+        chat.says(CHEN, f"接单 {number}")
+    assert chat.says(CHEN, "答复").startswith("哪一件？\n我在办的 2 件")
+    assert "请点编号" in chat.says(CHEN, "第二件")
+    assert chat.says(CHEN, "2").startswith(f"答复 {number}")
+    assert chat.says(CHEN, "先投诉").startswith(f"已答复 {number}")
+    assert f"{number} 转给谁" in chat.says(CHEN, "转", "2")
+    chat.says(CHEN, "取消")
+    assert chat.says(CHEN, "结案", "2") == f"已结案：{number}。已请咨询人评价。"
 
 
 def test_who_was_slower_is_told_who_has_it(chat: Chat) -> None:
@@ -328,6 +367,68 @@ def test_an_answer_can_be_given_in_two_steps(chat: Chat) -> None:
     assert chat.says(CHEN, "答复").startswith(f"答复 {number}（劳动工伤）。\n请写答复")
     assert "请写答复" in chat.says(CHEN, "重来")
     assert chat.says(CHEN, "先投诉").startswith(f"已答复 {number}")
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "答复 {}你应当去法院",
+        "答复{}你应当去法院",
+        "答复 {}…",
+        "答复【{}】你应当",
+        "答复、{}。你应当",
+        "答复 编号{}-你应当",
+    ],
+)
+def test_an_answer_never_goes_to_another_citizen_than_its_number_names(chat: Chat, way: str) -> None:
+    """The number belongs to a colleague's case; the only case in one's own hands is somebody else's."""
+    theirs = chat.asks()
+    mine = chat.asks(openid=STRANGER)
+    chat.says(LI, f"接单 {theirs}")
+    chat.says(CHEN, f"接单 {mine}")
+    assert chat.says(CHEN, way.format(theirs)) == "没有这件咨询，或不在您的办理范围。"
+    assert said(chat, Step.ANSWERED) == []
+
+
+def test_words_glued_to_the_number_of_ones_own_case_are_its_answer(chat: Chat) -> None:
+    number = chat.asks()
+    chat.says(CHEN, "接单")
+    assert chat.says(CHEN, f"答复{number}你应当去法院").startswith(f"已答复 {number}")
+    assert said(chat, Step.ANSWERED) == ["你应当去法院"]
+    assert "编号没看懂" in chat.says(CHEN, "答复 ZX2611270001000你应当去法院")
+    assert len(said(chat, Step.ANSWERED)) == 1
+
+
+@pytest.mark.parametrize("word", ["看", "接单", "转", "结案", "查询", "撤回", "删除", "评价", "补充"])
+def test_a_number_with_words_glued_to_it_is_a_number_for_every_word(chat: Chat, word: str) -> None:
+    number = chat.asks()
+    chat.says(CHEN, "接单")
+    strange = number.replace("0001", "0099")
+    reply = chat.says(CHEN, f"{word} {strange}你应当")
+    assert reply in {"没有这件咨询，或不在您的办理范围。", NOT_YOURS}, word
+
+
+def test_a_small_number_glued_to_an_answer_is_asked_about(chat: Chat) -> None:
+    chat.asks()
+    number = chat.asks(openid=STRANGER)
+    chat.says(CHEN, "接单 2")
+    for typed, rest in (("答复1你好", "你好"), ("答复 2号你好", "你好")):
+        asked = chat.says(CHEN, typed)
+        assert f"1 给 {number}：“{rest}”" in asked
+        assert said(chat, Step.ANSWERED) == []
+    assert chat.says(CHEN, "1").startswith(f"已答复 {number}")
+    assert said(chat, Step.ANSWERED) == ["你好"]
+    chat.says(CHEN, "答复1年之内都可以起诉", "2")
+    assert said(chat, Step.ANSWERED)[-1] == "1年之内都可以起诉"
+
+
+def test_another_number_before_the_words_of_an_answer_stops_it(chat: Chat) -> None:
+    number = chat.asks()
+    chat.says(CHEN, "接单", "答复")
+    assert "没有发出" in chat.says(CHEN, "ZX261127-0099你应当去法院")
+    assert said(chat, Step.ANSWERED) == []
+    assert chat.says(CHEN, f"{number}你应当去法院").startswith("已答复")
+    assert said(chat, Step.ANSWERED) == ["你应当去法院"]
 
 
 def test_a_case_is_handed_over_with_a_reason(chat: Chat) -> None:

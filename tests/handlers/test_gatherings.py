@@ -52,6 +52,17 @@ def test_who_belongs_to_two_branches_chooses(house, sun_li):
         assert session.scalar(sa.select(sa.func.count()).select_from(Attendance)) == 2
 
 
+def test_which_gathering_is_chosen_by_its_number_alone(house, sun_li):
+    """2 is 请假 in 帮助, but here it is the second gathering."""
+    asked = plain(sun_li.says("签到"))
+    second = asked.splitlines()[2].removeprefix("2 ").split()[0]
+    told = sun_li.says("2")
+    assert told.startswith("签到成功")
+    assert second in told
+    sun_li.says("签到")
+    assert sun_li.says("取消") == "已取消签到，什么也没有提交。"
+
+
 def test_leave_is_asked_granted_and_told(house, zhang_wei, li_na):
     house.now("2026-11-26T10:00")
     assert "请说明请假原因" in zhang_wei.says("请假")
@@ -103,6 +114,24 @@ def test_a_branch_moves_its_week_with_a_reason(house, zhang_wei, li_na):
     assert "11月26日（周四）" in zhang_wei.says("签到")
     house.now("2026-11-26T10:00")
     assert zhang_wei.says("签到").startswith("签到成功")
+
+
+def test_who_has_checked_in_is_told_so_before_a_reason_is_asked_for(zhang_wei):
+    zhang_wei.says("签到")
+    assert zhang_wei.says("请假") == "您已于 11月27日 09:00 签到，不需要请假。"
+    assert "没有看懂" in zhang_wei.says("出差"), "no talk was begun"
+
+
+def test_a_bare_date_answers_the_question_to_which_day(house, li_na):
+    house.now("2026-11-24T09:00")
+    asked = li_na.says("改期")
+    assert "要改到哪天？例如回复：11-28" in asked
+    assert "同一周" in li_na.says("12-20")
+    assert "日期没看懂" in li_na.says("下周")
+    assert "改期的原因是什么" in li_na.says("11月26日")
+    assert "要改到哪天" in li_na.says("返回上一题")
+    li_na.says("11-26")
+    assert "已改到 11月26日（周四）" in li_na.says("周五场地停电")
 
 
 def test_no_list_is_ordered_by_activity(house, zhang_wei, li_na):

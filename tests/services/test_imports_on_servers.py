@@ -165,7 +165,7 @@ def test_a_dissolved_branch_in_a_table_is_said_in_words(database):
         "A2“支部”：这个支部在 2026-11-01 撤销了，请先在控制台恢复它。"
     ]
     assert said(bring_in(database, PEOPLE + "张三,19900001111,乙支部,,2020-01-31\n")) == [
-        "C2“支部”：没有“乙支部”这个支部，请照支部的全名填写。"
+        "C2“支部”：乙支部已在 2026-11-01 撤销，不再登记人员。"
     ]
     assert count(database, Person) == 0
 

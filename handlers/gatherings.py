@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from bot.conversation import Flow, Question, Said, free_text, pick
+from bot.conversation import Flow, Question, Said, free_text
 from bot.replies import Reply, tap
 from bot.router import Router
 from bot.turn import Talking, Turn
@@ -25,30 +25,7 @@ from services.membership.meant import Wanted
 LONGEST_REASON = 100
 
 
-def _open_now(turn: Turn) -> list[Open]:
-    (found,) = gatherings.open_for(turn.session, [WhoAndWhen(person_of(turn), turn.at)])
-    return found
-
-
-def _ask_which(turn: Turn, _said: Said) -> str:
-    lines = [f"{i} {tap(f'{o.branch} {o.title}', f'签到 {i}')}" for i, o in enumerate(_open_now(turn), 1)]
-    return "\n".join(["现在有几场活动可以签到，请点要签到的一场，或回复前面的数字：", *lines])
-
-
-def _read_which(turn: Turn, text: str, _said: Said) -> str:
-    return pick(text, [(str(o.gathering_id), f"{o.branch} {o.title}") for o in _open_now(turn)])
-
-
-def _check_in_there(turn: Turn, said: Said) -> Reply:
-    chosen = next((o for o in _open_now(turn) if str(o.gathering_id) == said["which"]), None)
-    if chosen is None:
-        return _nothing_open(turn, person_of(turn))
-    (mark,) = gatherings.check_in(turn.session, [CheckIn(chosen.gathering_id, person_of(turn), turn.at)])
-    return _marked(chosen, mark)
-
-
 topic = Router()
-choosing = topic.flow(Flow("签到", (Question("which", _ask_which, _read_which),), _check_in_there))
 
 
 @topic.text("签到", "打卡", "报到", help="签到 — 学习日、活动日当天签到", number=1, menu="CHECK_IN", scene="checkin")
@@ -60,9 +37,7 @@ def check_in(turn: Turn) -> Talking:
     if not open_now:
         return _nothing_open(turn, me)
     if chosen is None:
-        return turn.begin(choosing)
-    if turn.talk is not None and turn.talk.flow == choosing.name:
-        turn.keep(None)
+        return _which(open_now)
     mark: Mark = yield gatherings.check_in, CheckIn(chosen.gathering_id, me, turn.at)
     return _marked(chosen, mark)
 
@@ -230,6 +205,12 @@ def _chosen(open_now: list[Open], rest: str) -> Open | None:
     if rest.isdigit() and 1 <= int(rest) <= len(open_now):
         return open_now[int(rest) - 1]
     return open_now[0] if len(open_now) == 1 else None
+
+
+def _which(open_now: list[Open]) -> Reply:
+    # No talk: all who check in at the same moment share their statements, and a talk would be one for each.
+    lines = [f"{i} {tap(f'{o.branch} {o.title}', f'签到 {i}')}" for i, o in enumerate(open_now, 1)]
+    return "现在有几场活动可以签到，请点要签到的一场：\n" + "\n".join(lines)
 
 
 def _marked(chosen: Open, mark: Mark) -> Reply:

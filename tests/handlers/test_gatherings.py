@@ -52,17 +52,6 @@ def test_who_belongs_to_two_branches_chooses(house, sun_li):
         assert session.scalar(sa.select(sa.func.count()).select_from(Attendance)) == 2
 
 
-def test_which_gathering_is_chosen_by_its_number_alone(house, sun_li):
-    """2 is 请假 in 帮助, but here it is the second gathering."""
-    asked = plain(sun_li.says("签到"))
-    second = asked.splitlines()[2].removeprefix("2 ").split()[0]
-    told = sun_li.says("2")
-    assert told.startswith("签到成功")
-    assert second in told
-    sun_li.says("签到")
-    assert sun_li.says("取消") == "已取消签到，什么也没有提交。"
-
-
 def test_leave_is_asked_granted_and_told(house, zhang_wei, li_na):
     house.now("2026-11-26T10:00")
     assert "请说明请假原因" in zhang_wei.says("请假")

@@ -14,12 +14,11 @@ from sqlalchemy.orm import Session, joinedload
 
 from clock import beijing_date
 from errors import NotFound, RuleBroken
-from models import Affiliation, Base, Branch, Change, ChangeKind, Labelled, Person, Post, Role, dialect_of, spelling
+from models import Affiliation, Base, Change, ChangeKind, Labelled, Person, Post, dialect_of, spelling
 from models.base import Instant, vault_of
 from models.people import tail_index
 from services import audit
-from services.membership import given_back, people
-from services.organisation import branch_history
+from services.membership import given_back
 
 LATER = "之后又有改动，不能直接撤销；请先撤销后来的那一次，或按现在的情况另作改动。"
 TOO_OLD = "这次改动前后的值保存期已满，不能再撤销；要改回去，请按现在的情况另作改动。"
@@ -142,32 +141,16 @@ def undo(session: Session, change: Change, at: datetime, *, by: int | None) -> N
             for step in reversed(steps):
                 _back(session, step)
             session.expire_all()
-            _refuse_contradiction(session, change)
+            joined, posts = _rows(steps, Affiliation), _rows(steps, Post)
+            given_back.refuse_ended_branches(session, joined, posts)
+            given_back.refuse_second_secretary(session, posts)
             # Two entries that were one become what they were, with whatever posts each had.
             if change.kind is not ChangeKind.MERGED:
-                given_back.refuse(session, _opened(steps), beijing_date(at), LATER)
+                given_back.refuse_strangers(session, _opened(steps), beijing_date(at), LATER)
     except IntegrityError:
         raise RuleBroken(LATER) from None
     session.expire_all()
     audit.note(session, at, by, "people.undo", *said)
-
-
-def _refuse_contradiction(session: Session, change: Change) -> None:
-    """What is put back may not stand against what others have entered since: no branch that has ended gets anybody back,
-    and none a second secretary. Raises RuleBroken."""
-    steps = steps_of(change)
-    for table in (Affiliation, Post):
-        ids = [step.key["id"] for step in steps if step.table == table.__tablename__]
-        gone = sa.select(Branch.name, Branch.dissolved_on).join(table, table.branch_id == Branch.id)
-        gone = gone.where(table.id.in_(ids), table.until_on.is_(None), Branch.dissolved_on.is_not(None))
-        for name, ended_on in session.execute(gone.limit(1)):
-            raise RuleBroken(f"{branch_history.gone(name, ended_on)}请先恢复这个支部，再撤销这次改动。")
-    ids = [step.key["id"] for step in steps if step.table == Post.__tablename__]
-    back = sa.select(Post.branch_id).where(Post.id.in_(ids), Post.role == Role.SECRETARY, Post.until_on.is_(None))
-    held = sa.select(Person.name, Post.since_on).join(Person, Person.id == Post.person_id)
-    held = held.where(Post.branch_id.in_(back), Post.role == Role.SECRETARY, Post.until_on.is_(None))
-    if (other := session.execute(held.where(Post.id.not_in(ids)).limit(1)).first()) is not None:
-        raise RuleBroken(people.incumbent(*other))
 
 
 def _take(session: Session, change: Change, at: datetime, *, by: int | None) -> None:
@@ -176,6 +159,11 @@ def _take(session: Session, change: Change, at: datetime, *, by: int | None) -> 
     )
     if taken.rowcount != 1:  # type: ignore[attr-defined]
         raise RuleBroken("这次改动已经撤销过了。")
+
+
+def _rows(steps: list[Step], model: type[Base]) -> list[int]:
+    """The rows of one table that an act touched."""
+    return [step.key["id"] for step in steps if step.table == model.__tablename__]
 
 
 def _opened(steps: list[Step]) -> list[int]:
